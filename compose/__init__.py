@@ -1,0 +1,1 @@
+"""The client half: project file in, Engine API calls and coloured lines out."""

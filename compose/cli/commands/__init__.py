@@ -1,0 +1,1 @@
+"""The sub-commands, a module for those that belong together: flags -> request -> operation."""

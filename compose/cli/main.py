@@ -1,0 +1,219 @@
+"""The entry point: argv -> command -> exit code; the one place where errors become a line.
+
+Start-up is a feature: this module imports nothing but the table of flags; a command's own module
+is imported when it is the one asked for, and what its operation needs after that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from compose.cli.flags import Flag, nearest, parse
+from compose.errors import ComposeError, UsageError
+
+if TYPE_CHECKING:
+    from compose.cli.command import Command, Invocation
+
+GLOBAL_FLAGS = (
+    Flag("all-resources", help="Include all resources, even those not used by services"),
+    Flag("ansi", kind="text", default="auto", help='Control when to print ANSI control characters ("never"|"always"|"auto")'),
+    Flag("compatibility", help="Run compose in backward compatibility mode"),
+    Flag("dry-run", help="Execute command in dry run mode"),
+    Flag("env-file", kind="list", help="Specify an alternate environment file"),
+    Flag("file", "f", kind="list", help="Compose configuration files"),
+    Flag("help", "h", help="Print this help", hidden=True),
+    Flag("host", "H", kind="text", help="The engine to use (unix:///path/to.sock); PYCOMPOSE_HOST without it"),
+    Flag("parallel", kind="number", default=-1, help="Control max parallelism, -1 for unlimited"),
+    Flag("profile", kind="list", help="Specify a profile to enable"),
+    Flag("progress", kind="text", help="Set type of progress output (auto, tty, plain, json, quiet)"),
+    Flag("project-directory", kind="text", help="Specify an alternate working directory (default: the path of the, first specified, Compose file)"),
+    Flag("project-name", "p", kind="text", help="Project name"),
+    Flag("verbose", help="Show more output", hidden=True),
+    Flag("version", "v", help="Show the version", hidden=True),
+    Flag("workdir", kind="text", hidden=True),
+)  # fmt: skip
+
+#: command -> module below compose.cli.commands, and what it is for.
+COMMANDS = {
+    "attach": ("interact", "Attach local standard input, output, and error streams to a service's running container"),
+    "build": ("images", "Build or rebuild services"),
+    "config": ("config", "Parse, resolve and render compose file in canonical format"),
+    "cp": ("files", "Copy files/folders between a service container and the local filesystem"),
+    "create": ("up", "Creates containers for a service"),
+    "down": ("down", "Stop and remove containers, networks"),
+    "events": ("observe", "Receive real time events from containers"),
+    "exec": ("exec", "Execute a command in a running container"),
+    "export": ("files", "Export a service container's filesystem as a tar archive"),
+    "images": ("list", "List images used by the created containers"),
+    "kill": ("lifecycle", "Force stop service containers"),
+    "logs": ("logs", "View output from containers"),
+    "ls": ("list", "List running compose projects"),
+    "pause": ("lifecycle", "Pause services"),
+    "port": ("list", "Print the public port for a port binding"),
+    "ps": ("ps", "List containers"),
+    "pull": ("images", "Pull service images"),
+    "push": ("images", "Push service images"),
+    "restart": ("lifecycle", "Restart service containers"),
+    "rm": ("lifecycle", "Removes stopped service containers"),
+    "run": ("run", "Run a one-off command on a service"),
+    "scale": ("up", "Scale services"),
+    "start": ("lifecycle", "Start services"),
+    "stats": ("observe", "Display a live stream of container(s) resource usage statistics"),
+    "stop": ("lifecycle", "Stop services"),
+    "top": ("list", "Display the running processes"),
+    "unpause": ("lifecycle", "Unpause services"),
+    "up": ("up", "Create and start containers"),
+    "version": ("version", "Show the version information"),
+    "volumes": ("list", "List volumes"),
+    "wait": ("observe", "Block until containers of all (or specified) services stop."),
+}  # fmt: skip
+MANAGEMENT = {
+    "engine": ("engine", "Serve, inspect and stop our own engine"),
+    "image": ("image", "Bootstrap base images; list, remove, pull, load and save images"),
+}
+
+
+def start() -> NoReturn:
+    """Be the process's program: run its command line and leave at once.
+
+    Taking the interpreter down would take 8 ms of the person's time and give nothing back; most
+    commands end before a collection of garbage would have paid for itself.
+    """
+    if "coverage" in sys.modules:
+        run()
+    import gc
+
+    gc.disable()
+    code = run_to_the_end()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run() -> NoReturn:
+    """Run the command line of this process, and end it by SystemExit."""
+    sys.exit(run_to_the_end())
+
+
+def run_to_the_end() -> int:
+    """The exit code of this process's command line, its output written."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough. The descriptor is replaced, or the interpreter's own
+        # flush at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    return code
+
+
+def main(argv: list[str]) -> int:
+    """Run a command line; returns the exit code. Errors are one line on standard error."""
+    invocations: list[Invocation] = []
+    try:
+        return dispatch(argv, invocations)
+    except ComposeError as error:
+        close(invocations)
+        return complain(error, invocations)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the last border: a bug of ours is told in a line too
+        close(invocations)
+        return complain_of_bug(error)
+    finally:
+        close(invocations)
+
+
+def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
+    """Find the command and run it; the invocation is left in the list for who must tidy up."""
+    options = parse(argv, GLOBAL_FLAGS, interspersed=False, command="pycompose")
+    name, *rest = options.arguments or [""]
+    if options.version and not name:
+        name = "version"
+    if options.help or name in ("", "help"):
+        return show_help(rest[0] if name == "help" and rest else name if name != "help" else "")
+    if name == "engine":
+        return run_engine(rest)
+    from compose.cli.command import Invocation
+
+    command = find_command(name)
+    flags = (*command.flags, Flag("dry-run"), Flag("help", "h", hidden=True))
+    given = parse(rest, flags, interspersed=command.interspersed, command=f"pycompose {name}")
+    if given.help:
+        return show_help(name)
+    if given.dry_run:
+        options["dry_run"] = True
+    command.check_arguments(given.arguments)
+    invocation = Invocation(options)
+    invocations.append(invocation)
+    return command.run(given, invocation)
+
+
+def close(invocations: list[Invocation]) -> None:
+    """Leave the screen tidy, whatever happened."""
+    for invocation in invocations:
+        invocation.close()
+
+
+def complain(error: ComposeError, invocations: list[Invocation]) -> int:
+    """The one line, and the exit code."""
+    text = " ".join(str(error).split("\n"))
+    if text and any(one.options.progress == "json" for one in invocations):
+        import json
+
+        text = json.dumps({"error": True, "message": text})
+    sys.stdout.flush()
+    if text:
+        print(text, file=sys.stderr)
+    return error.exit_code
+
+
+def complain_of_bug(error: Exception) -> int:
+    """A failure that nobody foresaw; where it was is shown only to who asks."""
+    if os.environ.get("PYCOMPOSE_DEBUG"):
+        raise error
+    text = " ".join(f"{type(error).__name__}: {error}".split("\n"))
+    print(f"bug in pycompose: {text} (PYCOMPOSE_DEBUG=1 shows where)", file=sys.stderr)
+    return 1
+
+
+def find_command(name: str) -> Command:
+    """The command of that name, its module imported. Raises UsageError."""
+    from importlib import import_module
+
+    table = {**COMMANDS, **MANAGEMENT}
+    if name not in table:
+        near = nearest(name, list(table))
+        todo = f"did you mean {near}?" if near else "see 'pycompose --help' for those there are"
+        raise UsageError(f'unknown command: "{name}": {todo}')
+    module = import_module(f"compose.cli.commands.{table[name][0]}")
+    command: Command = module.COMMANDS[name]
+    return command
+
+
+def show_help(name: str) -> int:
+    """Print the help of a command, or the general one for ""."""
+    from compose.cli.help import command_help, general_help
+
+    if name and name != "engine":
+        print(command_help(find_command(name)))
+        return 0
+    if name == "engine":
+        return run_engine(["--help"])
+    groups = {
+        "Management Commands": {key: text for key, (_, text) in MANAGEMENT.items()},
+        "Commands": {key: text for key, (_, text) in COMMANDS.items()},
+    }
+    print(general_help(GLOBAL_FLAGS, groups))
+    return 0
+
+
+def run_engine(arguments: list[str]) -> int:
+    """Become the engine's own command line: the client imports nothing of the engine."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "engine", *arguments])  # noqa: S606
+    return 1

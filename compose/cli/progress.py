@@ -1,0 +1,83 @@
+"""How reports of progress look: plain lines, JSON, nothing; or a live view (live.py) on a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from compose.operations.progress import Kind, Progress
+
+DRY_RUN = " DRY-RUN MODE - "
+
+
+def choose_progress(mode: str, stream: TextIO, *, dry_run: bool) -> Progress:
+    """The view for a mode: tty, plain, json or quiet."""
+    if mode == "json":
+        return JsonProgress(stream, dry_run=dry_run)
+    if mode == "quiet":
+        return QuietProgress(stream)
+    if mode == "tty":
+        from compose.cli.live import LiveProgress
+
+        return LiveProgress(stream, dry_run=dry_run)
+    return PlainProgress(stream, dry_run=dry_run)
+
+
+class QuietProgress:
+    """Warnings only."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+        """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """A line."""
+        print(f"warning: {text}", file=self._stream, flush=True)
+
+    def line(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class PlainProgress(QuietProgress):
+    """A line a report, as docker compose writes them where there is no terminal."""
+
+    def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
+        super().__init__(stream)
+        self._prefix = DRY_RUN if dry_run else ""
+
+    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+        """The line."""
+        said = text if kind == "warning" and text else ""
+        ending = f"{word} {text}" if kind == "error" and text else word
+        print(f"{self._prefix} {subject} {said} {ending}", file=self._stream, flush=True)
+
+    def line(self, text: str) -> None:
+        """As it is."""
+        print(text, flush=True)
+
+
+class JsonProgress(QuietProgress):
+    """An object a line."""
+
+    def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
+        super().__init__(stream)
+        self._dry_run = dry_run
+
+    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+        """The object."""
+        self._write({"id": subject, "status": kind.capitalize(), "text": text or word})
+
+    def warn(self, text: str) -> None:
+        """The object."""
+        self._write({"level": "warning", "message": text})
+
+    def _write(self, document: dict[str, object]) -> None:
+        if self._dry_run:
+            document = {"dry-run": True, **document}
+        print(json.dumps(document), file=self._stream, flush=True)

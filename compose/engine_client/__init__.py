@@ -1,0 +1,1 @@
+"""The Engine API as seen by the client: transport, payloads, calls."""

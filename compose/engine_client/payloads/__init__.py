@@ -1,0 +1,1 @@
+"""The Engine API's JSON, from and to the project's types. Pure."""

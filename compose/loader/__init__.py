@@ -1,0 +1,1 @@
+"""Bytes -> Project: a list of phases, each a pure tree -> tree function."""

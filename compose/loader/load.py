@@ -1,0 +1,201 @@
+"""From a request to a project: the composition of the phases, and the loader's public face.
+
+files -> parse -> interpolate -> extends -> include -> merge -> validate -> canonical   (each file)
+      -> defaults -> paths -> normalize -> document -> select -> consistency -> bind    (once)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compose.errors import ProjectError
+from compose.loader import select
+from compose.loader import settings as settings_phase
+from compose.loader.assemble import Assembly, Scope
+from compose.loader.consistency import check_consistency
+from compose.loader.defaults import normalize
+from compose.loader.document import as_json, document
+from compose.loader.environment import with_environment, with_labels
+from compose.loader.render import compact_json
+from compose.loader.settings import LoadRequest, Settings
+from compose.loader.sources import Disk
+from compose.loader.tree import FaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.model.project import Project
+    from compose.model.service import Service
+
+__all__ = [
+    "Composed", "LoadRequest", "Loaded", "Settings", "compose_document", "load_model", "load_project",
+    "resolve_settings", "service_hash",
+]  # fmt: skip
+
+NO_FILES = (
+    "no configuration file provided: not found: create a compose.yaml, or give one with --file"
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A project, the warnings on the way to it, and the variables its files could use."""
+
+    project: Project
+    warnings: tuple[str, ...]
+    settings: Settings
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What `config --environment` prints."""
+        return self.settings.environment
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A project as a full document, before it is bound to types."""
+
+    full: Mapping[str, Any]
+    disabled: Mapping[str, Any]
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def resolve_settings(request: LoadRequest) -> Settings:
+    """The project's name, files, profiles and variables; no file at all is no error.
+
+    Raises ProjectError for a file that cannot be read or a bad name in it, UsageError for a bad
+    --project-name.
+    """
+    return settings_phase.resolve(request, Disk(request.working_dir), lambda _text: None)[0]
+
+
+def load_project(request: LoadRequest) -> Loaded:
+    """The project that the files mean.
+
+    Raises ProjectError where the files are wrong, UsageError where the request is.
+    """
+    composed = compose_document(request)
+    from compose.loader.bind import bind
+
+    return Loaded(bind(composed), composed.warnings, composed.settings)
+
+
+def load_model(request: LoadRequest) -> tuple[dict[str, Any], Settings, tuple[str, ...]]:
+    """The canonical tree before it becomes a document: what --no-interpolate and --variables show.
+
+    Raises ProjectError, UsageError.
+    """
+    return _Run(request).model(bare=not request.interpolate)
+
+
+def compose_document(request: LoadRequest) -> Composed:
+    """The project's full document. Raises ProjectError, UsageError."""
+    return _Run(request).composed()
+
+
+def service_hash(service: Service) -> str:
+    """Hex SHA-256 of the service's configuration: equal to docker compose's `config --hash`.
+
+    What does not make a container different is not part of it: build, scale, profiles and so on.
+    """
+    return document_hash(service.document)
+
+
+def document_hash(service: Mapping[str, Any]) -> str:
+    """The same of a service's JSON document."""
+    import hashlib
+
+    left_out = {"build", "pull_policy", "scale", "depends_on", "profiles"}
+    parts = {key: value for key, value in service.items() if key not in left_out}
+    if "deploy" in parts:
+        parts["deploy"] = {key: v for key, v in parts["deploy"].items() if key != "replicas"}
+    return hashlib.sha256(compact_json(parts).encode()).hexdigest()
+
+
+class _Run:
+    """One load from beginning to end."""
+
+    def __init__(self, request: LoadRequest) -> None:
+        self._request = request
+        self._disk = Disk(request.working_dir)
+        self._warnings: list[str] = []
+        self._assembly = Assembly(
+            request, self._disk, request.environment.get("HOME", ""), self._warnings.append
+        )
+
+    def model(self, *, bare: bool = False) -> tuple[dict[str, Any], Settings, tuple[str, ...]]:
+        """The tree; `bare` knows no variable but the project's name, as the reference's raw model."""
+        request = self._request
+        settings, parsed = settings_phase.resolve(request, self._disk, self._warnings.append)
+        if not settings.files:
+            raise ProjectError(NO_FILES)
+        folder, variables = settings.working_dir, settings.environment
+        if bare:
+            variables = {"COMPOSE_PROJECT_NAME": settings.name}
+        tree = self._assembly.model(
+            settings.files,
+            Scope(folder, folder, variables, ()),
+            parsed,
+            resolve_paths=request.resolve_paths,
+        )
+        if not tree:
+            raise ProjectError(
+                f"{self._disk.shown(settings.files[0])}: empty compose file: add services"
+            )
+        if not settings.name:
+            raise ProjectError("project name must not be empty: give one with --project-name")
+        if request.normalize:
+            try:
+                tree = normalize(tree, settings.name, variables)
+            except FaultError as fault:
+                raise self._assembly.located(fault) from None
+        return tree, settings, tuple(self._warnings)
+
+    def composed(self) -> Composed:
+        tree, settings, _ = self.model()
+        try:
+            full, disabled = self._selected(tree, settings)
+        except FaultError as fault:
+            raise self._assembly.located(fault) from None
+        return Composed(full, disabled, settings, tuple(self._warnings))
+
+    def _selected(
+        self, tree: dict[str, Any], settings: Settings
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        request = self._request
+        full = document({**tree, "name": settings.name})
+        services = full.pop("services", {})
+        active, disabled = select.enabled(services, settings.profiles)
+        head = {"name": full.pop("name")}
+        if request.consistency:
+            check_consistency({**full, "services": active}, disabled)
+        warn = self._warnings.append
+        if request.services:
+            more = select.profiles_of(request.services, disabled)
+            active, disabled = select.enabled(services, (*settings.profiles, *more))
+            names = select.closure(request.services, active)
+            kept = select.only(names, active)
+            disabled |= {name: service for name, service in active.items() if name not in kept}
+            active = kept
+        for name in active:
+            path, service = ("services", name), active[name]
+            if request.resolve_environment:
+                service = with_environment(service, path, settings.environment, self._disk, warn)
+            active[name] = in_order(with_labels(service, path, self._disk, warn))
+        project = {**head, "services": active, **full}
+        return (project if request.all_resources else select.used(project)), disabled
+
+
+def in_order(service: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes in the order in which they are printed; extensions last."""
+    from compose.loader.shapes import shapes
+
+    ordered = {name: service[name] for name in shapes()["service"] if name in service}
+    return ordered | {name: value for name, value in service.items() if name not in ordered}
+
+
+def project_document(composed: Composed) -> dict[str, Any]:
+    """What `config --format json` prints, before `$` is doubled."""
+    return as_json(dict(composed.full))

@@ -1,0 +1,83 @@
+"""The short syntax of a mount: `[source:]target[:options]`. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+_PROPAGATIONS = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
+
+
+def parse_mount(text: str) -> dict[str, Any]:
+    """The long syntax of it; ValueError if it is none.
+
+    One letter before a colon reads as a Windows drive, so `v:/v` is an anonymous volume at `v:/v`.
+    """
+    if not text:
+        raise ValueError("an empty volume: give at least a target")
+    if len(text) <= 2:
+        return {"type": "volume", "target": text}
+    fields = _fields(text)
+    if not all(fields):
+        raise ValueError(f"invalid volume {text!r}: empty section between colons")
+    if len(fields) > 3:
+        raise ValueError(f"invalid volume {text!r}: too many colons")
+    if len(fields) == 1:
+        return {"type": "volume", "target": fields[0], "volume": {}}
+    source, target, *options = fields
+    mount: dict[str, Any] = {"type": "volume", "source": source, "target": target}
+    for option in options[0].split(",") if options else ():
+        _set_option(mount, option)
+    if is_host_path(source):
+        mount["type"] = "bind"
+        mount["bind"] = {**mount.get("bind", {}), "create_host_path": True}
+    else:
+        mount.setdefault("volume", {})
+    return mount
+
+
+def _fields(text: str) -> list[str]:
+    """Split at colons, but not inside ${...} nor after a drive letter."""
+    fields, current, depth = [], "", 0
+    for index, char in enumerate(text):
+        if char == "$" and text[index + 1 : index + 2] == "{":
+            depth += 1
+        elif char == "}" and depth:
+            depth -= 1
+        elif char == ":" and not depth and not (len(current) == 1 and current.isalpha()):
+            fields.append(current)
+            current = ""
+            continue
+        current += char
+    return [*fields, current]
+
+
+def _set_option(mount: dict[str, Any], option: str) -> None:
+    match option:
+        case "ro":
+            mount["read_only"] = True
+        case "rw":
+            mount.pop("read_only", None)
+        case "nocopy":
+            mount["volume"] = {"nocopy": True}
+        case "z" | "Z":
+            mount["bind"] = {**mount.get("bind", {}), "selinux": option}
+        case _ if option in _PROPAGATIONS:
+            mount["bind"] = {**mount.get("bind", {}), "propagation": option}
+        case _:
+            pass  # `cached`, `delegated` and whatever else mean nothing here
+
+
+def is_host_path(source: str) -> bool:
+    """Whether a mount's source is a path of the host rather than a volume's name."""
+    if source[:1] in {".", "/", "~"} or source.startswith("\\\\"):
+        return True
+    return len(source) > 1 and source[0].isalpha() and source[1] == ":"
+
+
+def clean_target(target: str) -> str:
+    """The path without `.`, `..` and doubled slashes."""
+    if not target:
+        return ""
+    clean = posixpath.normpath(target)
+    return clean[1:] if clean.startswith("//") else clean

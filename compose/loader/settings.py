@@ -1,0 +1,240 @@
+"""Which project it is: its name, files, folder, profiles and variables, before any service is read.
+
+Source: the Compose Specification, name; docker compose's environment variables COMPOSE_FILE,
+COMPOSE_PATH_SEPARATOR, COMPOSE_PROFILES, COMPOSE_PROJECT_NAME, COMPOSE_ENV_FILES and
+COMPOSE_DISABLE_ENV_FILE.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from compose.errors import ProjectError, UsageError
+from compose.loader import dotenv
+from compose.loader.interpolate import to_boolean
+from compose.loader.parse import parse
+from compose.loader.template import TemplateError, substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from compose.loader.parse import Document
+    from compose.loader.sources import Disk
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What to load and how; "" and () are docker compose's defaults."""
+
+    files: tuple[str, ...] = ()
+    project_directory: str = ""
+    project_name: str = ""
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    services: tuple[str, ...] = ()
+    interpolate: bool = True
+    normalize: bool = True
+    resolve_paths: bool = True
+    consistency: bool = True
+    resolve_environment: bool = True
+    all_resources: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The answers; `files` are absolute, "-" is standard input, () if there are none."""
+
+    name: str
+    files: tuple[str, ...]
+    working_dir: str
+    profiles: tuple[str, ...]
+    environment: Mapping[str, str]
+    env_files: tuple[str, ...] = ()
+
+
+def resolve(
+    request: LoadRequest, disk: Disk, warn: Callable[[str], None]
+) -> tuple[Settings, dict[str, list[Document]]]:
+    """The settings, and the documents of the files if they had to be read for the name.
+
+    Raises ProjectError, UsageError.
+    """
+    if request.project_name and request.project_name != normal_name(request.project_name):
+        raise UsageError(_invalid(request.project_name))
+    folder = disk.absolute(request.project_directory) if request.project_directory else ""
+    variables = dict(request.environment)
+    variables.setdefault("PWD", disk.folder)
+    env_files = request.env_files or tuple(
+        filter(None, request.environment.get("COMPOSE_ENV_FILES", "").split(","))
+    )
+    files = tuple(file if file == "-" else disk.absolute(file) for file in request.files)
+    read = _dotenv(env_files, _folder(folder, files, disk), variables, disk, warn, ())
+    if not files:
+        files = _named_files(variables, disk) or discover(folder or disk.folder, disk, warn)
+    working_dir = _folder(folder, files, disk)
+    read = _dotenv(env_files, working_dir, variables, disk, warn, read)
+    profiles = request.profiles or tuple(
+        filter(None, (part.strip() for part in variables.get("COMPOSE_PROFILES", "").split(",")))
+    )
+    name, documents = _name(request, files, working_dir, variables, disk, warn)
+    variables["COMPOSE_PROJECT_NAME"] = name
+    return Settings(name, files, working_dir, profiles, variables, read), documents
+
+
+def _folder(folder: str, files: Iterable[str], disk: Disk) -> str:
+    """The project's folder: as told, or that of the first file."""
+    first = next((file for file in files if file != "-"), None)
+    return folder or (os.path.dirname(first) if first else disk.folder)  # noqa: PTH120
+
+
+def _dotenv(
+    env_files: tuple[str, ...],
+    folder: str,
+    variables: dict[str, str],
+    disk: Disk,
+    warn: Callable[[str], None],
+    before: tuple[str, ...],
+) -> tuple[str, ...]:
+    """Add what .env, or the files instead of it, say and the shell does not; returns the files read."""
+    files = env_files
+    if not files:
+        if _disabled(variables.get("COMPOSE_DISABLE_ENV_FILE")):
+            return ()
+        default = f"{folder.rstrip('/')}/.env"
+        files = (default,) if disk.exists(default) and not disk.is_folder(default) else before
+    if files == before:
+        return files
+    found: dict[str, str] = {}
+    for file in files:
+        found = read_env_file(file, disk, variables.get, warn, found)
+    for name, value in found.items():
+        variables.setdefault(name, value)
+    return files
+
+
+def _disabled(text: str | None) -> bool:
+    try:
+        return text == "1" or (bool(text) and to_boolean(text or ""))
+    except ValueError:
+        return False
+
+
+def read_env_file(
+    file: str,
+    disk: Disk,
+    lookup: Callable[[str], str | None],
+    warn: Callable[[str], None],
+    known: dict[str, str],
+) -> dict[str, str]:
+    """The variables of a file over those `known`. Raises ProjectError."""
+    if not disk.exists(file):
+        raise ProjectError(f"couldn't find env file: {disk.absolute(file)}: check --env-file")
+    if disk.is_folder(file):
+        raise ProjectError(f"{disk.absolute(file)} is a folder: an env file is wanted")
+    try:
+        return dotenv.parse(disk.read_text(file), lookup, warn, known)
+    except dotenv.DotenvError as error:
+        raise ProjectError(f"{disk.shown(file)}: {error}") from None
+
+
+def _named_files(variables: Mapping[str, str], disk: Disk) -> tuple[str, ...]:
+    named = variables.get("COMPOSE_FILE")
+    if named is None:
+        return ()
+    parts = named.split(variables.get("COMPOSE_PATH_SEPARATOR") or ":")
+    files = tuple(part if part == "-" else disk.absolute(part) for part in parts)
+    for file in files:
+        if file != "-" and not disk.exists(file):
+            raise ProjectError(f"{file}: no such file: check COMPOSE_FILE")
+    return files
+
+
+def discover(folder: str, disk: Disk, warn: Callable[[str], None]) -> tuple[str, ...]:
+    """The project's file and its override, in the folder or the nearest one above that has any."""
+    while True:
+        found = _existing(NAMES, folder, disk)
+        if found:
+            files = [_first(found, "config", warn)]
+            overrides = _existing(OVERRIDES, folder, disk)
+            if overrides:
+                files.append(_first(overrides, "override", warn))
+            return tuple(files)
+        parent = os.path.dirname(folder)  # noqa: PTH120
+        if parent == folder:
+            return ()
+        folder = parent
+
+
+def _existing(names: Iterable[str], folder: str, disk: Disk) -> list[str]:
+    return [path for name in names if disk.exists(path := f"{folder.rstrip('/')}/{name}")]
+
+
+def _first(found: list[str], what: str, warn: Callable[[str], None]) -> str:
+    if len(found) > 1:
+        warn(f"Found multiple {what} files with supported names: {', '.join(found)}")
+        warn(f"Using {found[0]}")
+    return found[0]
+
+
+def normal_name(text: str) -> str:
+    """The text as a project's name: lower case, letters, digits, `-` and `_`, not beginning with these."""
+    return "".join(re.findall("[a-z0-9_-]", text.lower())).lstrip("_-")
+
+
+def _invalid(name: str) -> str:
+    return (
+        f"invalid project name {name!r}: use lower-case letters, digits, hyphens and underscores,"
+        " beginning with a letter or digit"
+    )
+
+
+def _name(
+    request: LoadRequest,
+    files: tuple[str, ...],
+    working_dir: str,
+    variables: Mapping[str, str],
+    disk: Disk,
+    warn: Callable[[str], None],
+) -> tuple[str, dict[str, list[Document]]]:
+    name = request.project_name or variables.get("COMPOSE_PROJECT_NAME", "")
+    if name:
+        if name != normal_name(name):
+            raise ProjectError(_invalid(name))
+        return name, {}
+    documents = {file: list(parse(disk.read(file), disk.shown(file))) for file in files}
+    named = place = ""
+    for document in (entry for file in files for entry in documents[file]):
+        said = document.tree.get("name") if isinstance(document.tree, dict) else None
+        if isinstance(said, str | int | float) and said != "":
+            named = str(said)
+            place = document.place(("name",))[1]
+    if not named:
+        return normal_name(os.path.basename(working_dir)), documents  # noqa: PTH119
+    if request.interpolate:
+        try:
+            named = substitute(named, variables.get, _unset(warn))
+        except TemplateError as error:
+            raise ProjectError(f"{place}: name: {error}") from None
+    return normal_name(named) if request.normalize else named, documents
+
+
+def _unset(warn: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda name: warn(unset_warning(name))
+
+
+def unset_warning(name: str) -> str:
+    """What is said of a variable without a value."""
+    return f'The "{name}" variable is not set. Defaulting to a blank string.'

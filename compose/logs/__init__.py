@@ -1,0 +1,1 @@
+"""Bytes -> lines -> prefixed, coloured text; many sources, one writer."""

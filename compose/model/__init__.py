@@ -1,0 +1,1 @@
+"""Frozen types of a project, and the graph of its services. No I/O, no Docker."""

@@ -1,0 +1,78 @@
+"""A project as a value: its services and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from compose.model.record import EMPTY, Record
+from compose.model.service import Service
+
+
+class IpamPool(Record):
+    """One subnet of a network; "" for what is not said."""
+
+    subnet: str = ""
+    ip_range: str = ""
+    gateway: str = ""
+    aux_addresses: Mapping[str, str] = EMPTY
+
+
+class Network(Record):
+    """A network of the project; `key` is its name in the file, `name` the engine's."""
+
+    key: str
+    name: str
+    external: bool = False
+    driver: str = ""
+    driver_opts: Mapping[str, str] = EMPTY
+    attachable: bool = False
+    internal: bool = False
+    enable_ipv4: bool | None = None
+    enable_ipv6: bool | None = None
+    ipam_driver: str = ""
+    ipam_options: Mapping[str, str] = EMPTY
+    ipam_pools: tuple[IpamPool, ...] = ()
+    labels: Mapping[str, str] = EMPTY
+    document: Mapping[str, Any] = EMPTY
+
+
+class Volume(Record):
+    """A named volume of the project."""
+
+    key: str
+    name: str
+    external: bool = False
+    driver: str = ""
+    driver_opts: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = EMPTY
+    document: Mapping[str, Any] = EMPTY
+
+
+class FileSource(Record):
+    """A config or secret of the project: exactly one of file, environment and content is said."""
+
+    key: str
+    name: str
+    external: bool = False
+    file: str = ""
+    environment: str = ""
+    content: str | None = None
+    labels: Mapping[str, str] = EMPTY
+    document: Mapping[str, Any] = EMPTY
+
+
+class Project(Record):
+    """What a Compose file means; `disabled` are the services that no active profile asks for."""
+
+    name: str
+    working_dir: str
+    files: tuple[str, ...]
+    services: Mapping[str, Service]
+    networks: Mapping[str, Network] = EMPTY
+    volumes: Mapping[str, Volume] = EMPTY
+    configs: Mapping[str, FileSource] = EMPTY
+    secrets: Mapping[str, FileSource] = EMPTY
+    disabled: Mapping[str, Service] = EMPTY
+    environment: Mapping[str, str] = EMPTY
+    document: Mapping[str, Any] = EMPTY

@@ -1,0 +1,282 @@
+"""`config`: the project as it was understood, or one list of what is in it, as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from compose.errors import ProjectError, UsageError
+from compose.loader import select
+from compose.loader.document import as_json, as_yaml, service_as_json
+from compose.loader.load import (
+    Composed,
+    LoadRequest,
+    compose_document,
+    document_hash,
+    load_model,
+)
+from compose.loader.render import indented_json, yaml_text
+from compose.loader.template import Variable, variables
+from compose.loader.unique import with_nulls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Listing = Literal[
+    "services",
+    "volumes",
+    "networks",
+    "models",
+    "hash",
+    "profiles",
+    "images",
+    "variables",
+    "environment",
+]
+
+
+@dataclass(frozen=True)
+class ConfigRequest:
+    """What `config` is asked for; `listing` None is the whole document.
+
+    `hashed` names the services of the listing "hash", () being all. `resolve_digest` turns an image's
+    name into its digest, where a name without one is to be pinned.
+    """
+
+    load: LoadRequest = field(default_factory=LoadRequest)
+    format: str = ""
+    listing: Listing | None = None
+    hashed: tuple[str, ...] = ()
+    quiet: bool = False
+    resolve_image_digests: bool = False
+    lock_image_digests: bool = False
+    resolve_digest: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True)
+class ConfigOutput:
+    """The text for standard output, and the warnings for standard error."""
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def config(request: ConfigRequest) -> str:
+    """What `docker compose config` prints for the same request.
+
+    Raises ProjectError, UsageError.
+    """
+    return config_output(request).text
+
+
+def config_output(request: ConfigRequest) -> ConfigOutput:
+    """The same, with the warnings met on the way."""
+    if request.format not in {"", "yaml", "json"} and request.listing is None:
+        raise UsageError(f"unsupported format {request.format!r}: use yaml or json")
+    if request.listing == "variables":
+        return _variables(request)
+    if not request.load.interpolate:
+        return _raw(request)
+    if request.listing is not None:
+        return _listing(request, request.listing)
+    composed = compose_document(replace(request.load, resolve_environment=True))
+    _container_names_differ(composed, check=request.load.consistency)
+    if request.resolve_image_digests or request.lock_image_digests:
+        composed = _pinned(composed, request)
+    if request.quiet:
+        return ConfigOutput("", composed.warnings)
+    text = (
+        indented_json(as_json(dict(composed.full)))
+        if request.format == "json"
+        else yaml_text(as_yaml(dict(composed.full)))
+    )
+    return ConfigOutput(text.replace("$", "$$"), composed.warnings)
+
+
+def _raw(request: ConfigRequest) -> ConfigOutput:
+    """With --no-interpolate: the canonical tree as it is, no project made of it."""
+    load = request.load
+    tree, _, warnings = load_model(load)
+    if request.listing == "services":
+        return ConfigOutput(_lines(sorted(tree.get("services", {}))), warnings)
+    if request.listing is not None:
+        return _listing(request, request.listing)
+    if request.quiet:
+        return ConfigOutput("", warnings)
+    ordered = _sorted(tree)
+    text = indented_json(with_nulls(ordered)) if request.format == "json" else yaml_text(ordered)
+    return ConfigOutput(text, warnings)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _listing(request: ConfigRequest, listing: Listing) -> ConfigOutput:
+    load = request.load
+    if listing in {"services", "volumes", "networks", "models", "hash"}:
+        load = replace(load, services=())
+    if listing != "environment":
+        load = replace(load, resolve_environment=False)
+    composed = compose_document(load)
+    text = _LISTINGS[listing](composed, request)
+    return ConfigOutput(text, composed.warnings)
+
+
+def _lines(names: Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in names)
+
+
+def _services(composed: Composed, _request: ConfigRequest) -> str:
+    services = composed.full["services"]
+    return _lines(select.closure(sorted(services), services))
+
+
+def _hashes(composed: Composed, request: ConfigRequest) -> str:
+    services = composed.full["services"]
+    lines = []
+    for name in sorted(request.hashed or services):
+        if name not in services:
+            raise ProjectError(
+                f"no such service: {name}: `config --services` lists those there are"
+            )
+        document = service_as_json(services[name])
+        platform = composed.settings.environment.get("DOCKER_DEFAULT_PLATFORM")
+        if platform and "build" in document and "platform" not in document:
+            document = service_as_json({**services[name], "platform": platform})
+        lines.append(f"{name} {document_hash(document)}")
+    return _lines(lines)
+
+
+def _profiles(composed: Composed, _request: ConfigRequest) -> str:
+    services = [*composed.full["services"].values(), *composed.disabled.values()]
+    return _lines(sorted({name for service in services for name in service.get("profiles", ())}))
+
+
+def _images(composed: Composed, _request: ConfigRequest) -> str:
+    project = composed.full["name"]
+    services = composed.full["services"]
+    return _lines(services[name].get("image") or f"{project}-{name}" for name in sorted(services))
+
+
+def _models(composed: Composed, _request: ConfigRequest) -> str:
+    models = composed.full.get("models", {})
+    return _lines(model["model"] for model in models.values() if model.get("model"))
+
+
+def _environment(composed: Composed, _request: ConfigRequest) -> str:
+    return _lines(
+        sorted(f"{name}={value}" for name, value in composed.settings.environment.items())
+    )
+
+
+_LISTINGS: Mapping[Listing, Callable[[Composed, ConfigRequest], str]] = {
+    "services": _services,
+    "volumes": lambda composed, _request: _lines(composed.full.get("volumes", {})),
+    "networks": lambda composed, _request: _lines(composed.full.get("networks", {})),
+    "models": _models,
+    "hash": _hashes,
+    "profiles": _profiles,
+    "images": _images,
+    "environment": _environment,
+}
+
+
+def _variables(request: ConfigRequest) -> ConfigOutput:
+    tree, _, warnings = load_model(replace(request.load, interpolate=False))
+    found: dict[str, Variable] = {}
+    for text in _strings(tree):
+        for variable in variables(text):
+            found[variable.name] = variable
+    if request.format in {"json", "yaml"}:
+        return ConfigOutput(_variables_as(request.format, found), warnings)
+    rows = [("NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE")]
+    for name in sorted(found):
+        variable = found[name]
+        required = "true" if variable.required else "false"
+        rows.append((name, required, variable.default, variable.alternate))
+    widths = [max(20, *(len(row[column]) + 3 for row in rows)) for column in range(3)]
+    lines = [
+        "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + row[3]
+        for row in rows
+    ]
+    return ConfigOutput(_lines(lines), warnings)
+
+
+def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
+    names = ("Name", "DefaultValue", "PresenceValue", "Required")
+    table = {name: dict(zip(names, found[name], strict=True)) for name in sorted(found)}
+    if form == "json":
+        return indented_json(table) + "\n"
+    return yaml_text(
+        {
+            name: {key.lower(): value for key, value in entry.items()}
+            for name, entry in table.items()
+        }
+    )
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from _strings(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _strings(entry)
+
+
+def _container_names_differ(composed: Composed, *, check: bool) -> None:
+    owners: dict[str, str] = {}
+    for name, service in composed.full["services"].items() if check else ():
+        container = service.get("container_name")
+        if container in owners:
+            raise ProjectError(
+                f"services.{name}: container name {container!r} is already in use by service"
+                f" {owners[container]}: change one of them"
+            )
+        if container:
+            owners[container] = name
+
+
+def _pinned(composed: Composed, request: ConfigRequest) -> Composed:
+    """Every image by its digest; with lock_image_digests nothing else."""
+    services = {}
+    for name, service in composed.full["services"].items():
+        pinned = dict(service)
+        if "image" in service:
+            pinned["image"] = _by_digest(service["image"], request.resolve_digest)
+        if request.lock_image_digests:
+            pinned = {
+                key: value
+                for key, value in {"command": None, "entrypoint": None, **pinned}.items()
+                if key in {"command", "entrypoint", "image"}
+            } | {"command": None, "entrypoint": None}
+        services[name] = pinned
+    if request.lock_image_digests:
+        return replace(composed, full={"name": "", "services": services})
+    return replace(composed, full={**composed.full, "services": services})
+
+
+def _by_digest(image: str, resolve: Callable[[str], str] | None) -> str:
+    """`redis@sha256:...` -> `docker.io/library/redis@sha256:...`."""
+    name, at, digest = image.partition("@")
+    name = _full_name(name)
+    if at:
+        return f"{re.sub(r':[^/:]+$', '', name)}@{digest}"
+    if resolve is None:
+        raise ProjectError(f"{image}: no digest is known: pull the image, or name it with one")
+    return f"{name}@{resolve(name)}"
+
+
+def _full_name(name: str) -> str:
+    first, slash, _ = name.partition("/")
+    if not slash:
+        return f"docker.io/library/{name}"
+    if "." in first or ":" in first or first == "localhost":
+        return name
+    return f"docker.io/{name}"

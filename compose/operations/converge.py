@@ -1,0 +1,240 @@
+"""From a project to containers: images, snapshot, plan, steps; shared by up, create, run and scale.
+
+Where nothing is to be done, no event loop is started, so that a second `up` costs a few calls.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from compose.engine_client.observe import observation, observe, snapshot
+from compose.engine_client.payloads.container import ignored_attributes, image_of
+from compose.model.record import Record, changed
+from compose.planner.images import ImagePolicy, plan_images
+from compose.planner.policy import UpPolicy
+from compose.planner.resources import diverged_volumes
+from compose.planner.steps import Plan
+from compose.planner.up import plan_up
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from compose.engine_client.blocking import BlockingClient
+    from compose.engine_client.transport import Engine
+    from compose.model.observed import Observed
+    from compose.model.project import Project
+    from compose.operations.building import BuildOptions
+    from compose.operations.session import Session
+
+
+class Aim(Record):
+    """What is wanted. `confirm` asks the person before data is lost."""
+
+    project: Project
+    policy: UpPolicy = UpPolicy()
+    images: ImagePolicy = ImagePolicy()
+    quiet_pull: bool = False
+    quiet_build: bool = False
+    wait_timeout: int = 0
+    keep: tuple[str, ...] = ()  # services that only their images are wanted of
+    confirm: Callable[[str], bool] = lambda _question: False
+
+
+class Decision(Record):
+    """A plan and what it was made from."""
+
+    plan: Plan
+    observed: Observed
+    image_ids: Mapping[str, str]
+
+
+def converge(
+    aim: Aim, session: Session, then: Callable[[Engine], Awaitable[int]] | None = None
+) -> int:
+    """Bring the engine to what is wanted, then do `then`. Returns the exit code. Raises ComposeError."""
+    for text in warnings_of(aim.project):
+        session.progress.warn(text)
+    client = session.client()
+    observed = look(client, aim.project)
+    images = plan_images(aim.project, observed.images, aim.images, time.time())
+    decision = None
+    if not images.steps:
+        decision = decide(ask(session, aim, observed), observed)
+        tell(session, decision)
+        if not decision.plan.steps and then is None:
+            return 0
+    if session.dry_run:
+        return rehearse(session, [images, (decision or decide(aim, observed)).plan])
+
+    async def main(engine: Engine) -> int:
+        made = decision
+        if made is None:
+            found = await make_images(aim, session, engine, observed, images)
+            made = decide(ask(session, aim, found), found)
+            tell(session, made)
+        await carry_out(aim, session, engine, made)
+        return await then(engine) if then is not None else 0
+
+    return session.run_async(client, main)
+
+
+def warnings_of(project: Project) -> list[str]:
+    """Attributes without effect."""
+    from compose.operations.build_query import ignored_build_attributes
+
+    found: list[str] = []
+    for service in project.services.values():
+        found += ignored_attributes(service) + ignored_build_attributes(service)
+    return found
+
+
+def ask(session: Session, aim: Aim, observed: Observed) -> Aim:
+    """The aim after the person was asked about volumes that would lose their data."""
+    names = diverged_volumes(aim.project, observed, encode)
+    if names and all(
+        aim.confirm(
+            f'Volume "{name}" exists but doesn\'t match configuration in compose file. '
+            "Recreate (data will be lost)?"
+        )
+        for name in names
+    ):
+        return changed(aim, policy=changed(aim.policy, replace_volumes=True))
+    for name in names:
+        session.progress.warn(
+            f'Volume "{name}" does not match the configuration in the compose file and is kept: '
+            "run again with --yes to recreate it, its data lost"
+        )
+    return aim
+
+
+def rehearse(session: Session, plans: list[Plan]) -> int:
+    """--dry-run: say what would be done, and why."""
+    from compose.operations.progress import words
+    from compose.planner.explain import explain
+
+    for plan in plans:
+        for step in plan.steps:
+            subject, doing, done = words(step)
+            for word, kind in ((doing, "working"), (done, "done")):
+                if word:
+                    session.lines.report(subject, word, kind)  # type: ignore[arg-type]
+    whole = Plan(tuple(step for plan in plans for step in plan.steps))
+    session.out.write(explain(whole) + "\n")
+    return 0
+
+
+def image_names(project: Project) -> tuple[str, ...]:
+    """The distinct images of a project's services, and of their image mounts."""
+    names = [image_of(project, service) for service in project.services.values()]
+    for service in project.services.values():
+        names += [mount.source for mount in service.volumes if mount.type == "image"]
+    return tuple(dict.fromkeys(names))
+
+
+def encode(document: object) -> str:
+    """A document as the JSON text whose hash docker compose has in its labels."""
+    from compose.loader.render import compact_json
+
+    return compact_json(document)
+
+
+def decide(aim: Aim, observed: Observed) -> Decision:
+    """The plan for what was observed. Raises ProjectError. Pure."""
+    project = changed(
+        aim.project,
+        services={name: one for name, one in aim.project.services.items() if name not in aim.keep},
+        disabled={
+            **aim.project.disabled,
+            **{name: aim.project.services[name] for name in aim.keep},
+        },
+    )
+    image_ids = {
+        name: observed.images[image].id
+        for name, service in project.services.items()
+        if (image := image_of(project, service)) in observed.images
+    }
+    plan = plan_up(project, observed, aim.policy, encode=encode, image_ids=image_ids)
+    return Decision(plan, observed, image_ids)
+
+
+def look(client: BlockingClient, project: Project) -> Observed:
+    """The snapshot that `decide` needs."""
+    return observe(client, project.name, image_names(project))
+
+
+async def look_again(engine: Engine, project: Project) -> Observed:
+    """The same, while trio runs."""
+    images = image_names(project)
+    answers = [await engine.do(call) for call in observation(project.name, images)]
+    return snapshot(images, answers)
+
+
+def tell(session: Session, decision: Decision) -> None:
+    """The plan's warnings, and what is fine as it is."""
+    for warning in decision.plan.warnings:
+        session.progress.warn(warning)
+    for name in decision.plan.unchanged:
+        session.progress.report(f"Container {name}", "Running", "done")
+
+
+async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decision) -> None:
+    """Apply a plan; after a conflict look and plan once more, then give up. Raises ComposeError."""
+    import trio
+
+    from compose.operations.apply import apply_plan, is_conflict
+    from compose.operations.execute import World
+    from compose.operations.watching import WaitFailedError
+
+    project = aim.project
+    for attempt in (1, 2):
+        world = World(project.name, project, decision.observed, encode, decision.image_ids)
+        try:
+            with trio.move_on_after(aim.wait_timeout or float("inf")) as scope:
+                await apply_plan(
+                    decision.plan, engine, world, session.progress, limit=session.parallel
+                )
+        except Exception as error:
+            if attempt == 2 or not is_conflict(error):
+                raise
+            decision = decide(aim, await look_again(engine, project))
+            if not decision.plan.steps:
+                raise
+            continue
+        if scope.cancelled_caught:
+            raise WaitFailedError(f"application not healthy after {aim.wait_timeout}s")
+        return
+
+
+async def make_images(
+    aim: Aim, session: Session, engine: Engine, observed: Observed, plan: Plan
+) -> Observed:
+    """Pull and build; what could not be pulled is built where it can be. Raises ComposeError."""
+    from compose.operations.building import BuildOptions
+
+    options = BuildOptions()
+    await apply_images(aim, session, engine, plan, options)
+    found = await look_again(engine, aim.project)
+    missing = ImagePolicy(build=None if aim.images.build is not False else False, pull="never")
+    rest = plan_images(aim.project, found.images, missing, time.time())
+    if rest.steps:
+        await apply_images(aim, session, engine, rest, options)
+        found = await look_again(engine, aim.project)
+    return found
+
+
+async def apply_images(
+    aim: Aim, session: Session, engine: Engine, plan: Plan, options: BuildOptions
+) -> None:
+    """Carry out a plan of pulls and builds."""
+    from compose.operations.apply import apply_plan
+    from compose.operations.execute import World
+    from compose.operations.image_steps import ImageSteps
+    from compose.planner.steps import BuildImage
+
+    steps = ImageSteps(
+        aim.project, session, options, quiet_pull=aim.quiet_pull, quiet_build=aim.quiet_build,
+        several=sum(isinstance(step, BuildImage) for step in plan.steps) > 1,
+    )  # fmt: skip
+    world = World(aim.project.name, aim.project, pull=steps.pull, build=steps.build)
+    await apply_plan(plan, engine, world, session.progress, limit=session.parallel)

@@ -1,0 +1,115 @@
+"""`image`: what an engine has of images, whatever project they are for; thin over the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compose.engine_client import calls
+from compose.engine_client.json_stream import JsonStream
+from compose.engine_client.payloads.references import familiar
+from compose.errors import ComposeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from compose.engine_client.blocking import BlockingClient
+    from compose.operations.bootstrap import BootstrapRequest
+    from compose.operations.session import Session
+
+CHUNK = 1 << 18
+
+
+def bootstrap(request: BootstrapRequest, session: Session, report: Callable[[str], None]) -> str:
+    """Make a base image of a distribution's packages and import it; returns its id."""
+    from compose.operations.bootstrap import make_archive
+
+    client = session.client()  # before the minutes of work: is there an engine to give it to?
+    archive = make_archive(request, report)
+    with client:
+        there = client.do(calls.inspect_image(f"{archive.repository}:{archive.tag}"))
+        if there.status == 200 and there.json()["Comment"] == archive.message:
+            return str(there.json()["Id"])  # a new image of the same files would undo build caches
+        call = calls.import_image(archive.repository, archive.tag, archive.changes, archive.message)
+        return imported(client.upload(call, file_pieces(archive.path)))
+
+
+def imported(pieces: Iterator[bytes]) -> str:
+    """The id in the stream that answers an import. Raises ComposeError for an error in it."""
+    stream = JsonStream()
+    image_id = ""
+    for piece in pieces:
+        for message in stream.feed(piece):
+            if message.get("error"):
+                raise ComposeError(str(message["error"]))
+            image_id = message.get("status", image_id)
+    return image_id
+
+
+def file_pieces(path: Path) -> Iterator[bytes]:
+    """A file, a piece at a time."""
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            yield data
+
+
+def listed(session: Session) -> list[dict[str, Any]]:
+    """A row a tag, the youngest image first."""
+    with session.client() as client:
+        items = client.do(calls.list_images()).json() or []
+    rows = []
+    for item in sorted(items, key=lambda one: -int(one.get("Created", 0))):
+        for tag in item.get("RepoTags") or ["<none>:<none>"]:
+            repository, _, name = tag.rpartition(":")
+            rows.append(
+                {
+                    "Repository": repository, "Tag": name, "ID": item["Id"],
+                    "Created": item.get("Created", 0), "Size": item.get("Size", 0),
+                }
+            )  # fmt: skip
+    return rows
+
+
+def remove(session: Session, names: list[str], *, force: bool) -> list[str]:
+    """Remove images; returns what the engine says that it did, a line each."""
+    lines: list[str] = []
+    with session.client() as client:
+        for name in names:
+            for done in client.do(calls.remove_image(name, force=force)).json() or []:
+                lines += [f"{what}: {which}" for what, which in done.items()]
+    return lines
+
+
+def pull(session: Session, name: str, platform: str) -> str:
+    """Pull one image; returns its full name. Raises ComposeError."""
+    from compose.operations.pulling import pull_image
+
+    async def main(engine: Any) -> int:
+        session.progress.report(name, "Pulling")
+        await pull_image(engine, name, session.environment, session.progress, platform)
+        session.progress.report(name, "Pulled", "done")
+        return 0
+
+    session.run_async(session.client(), main)
+    return familiar(name)
+
+
+def load(session: Session, pieces: Iterator[bytes]) -> list[str]:
+    """Load images from a tar; returns the engine's words, a line each. Raises ComposeError."""
+    lines: list[str] = []
+    stream = JsonStream()
+    with session.client() as client:
+        for piece in client.upload(calls.load_images(), pieces):
+            for message in stream.feed(piece):
+                if message.get("error"):
+                    raise ComposeError(str(message["error"]))
+                if message.get("stream"):
+                    lines.append(str(message["stream"]).rstrip())
+    return lines
+
+
+def save(session: Session, names: list[str]) -> Iterator[bytes]:
+    """Images as the pieces of one tar. Raises ComposeError."""
+    client: BlockingClient = session.client()
+    with client:
+        yield from client.stream(calls.save_images(names))

@@ -1,0 +1,50 @@
+"""Which containers' logs are read, and how a log's bytes become lines. Shared by logs, up and run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from compose.logs.lines import LineSplitter
+from compose.model import labels
+from networking.wire.stdstream import FrameDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+
+class Source(NamedTuple):
+    """A container to read from: its short name, its service, whether it has a terminal."""
+
+    id: str
+    name: str
+    service: str
+    tty: bool = False
+
+
+class LogLines:
+    """Bytes of a log or attachment -> lines; one splitter for each of its streams."""
+
+    def __init__(self, *, tty: bool) -> None:
+        self._decoder = None if tty else FrameDecoder()
+        self._splitters = {stream: LineSplitter() for stream in (0, 1, 2)}
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """The lines that end here, each with its stream: 1 output, 2 errors."""
+        pieces = [(1, data)] if self._decoder is None else self._decoder.feed(data)
+        for stream, payload in pieces:
+            for line in self._splitters.get(stream, self._splitters[1]).feed(payload):
+                yield stream, line
+
+    def flush(self) -> Iterator[tuple[int, str]]:
+        """Unfinished lines, at the end."""
+        for stream, splitter in self._splitters.items():
+            for line in splitter.flush():
+                yield stream, line
+
+
+def short_name(name: str, own: Mapping[str, Any]) -> str:
+    """A container's name without its project's, if it is the usual one."""
+    project = own.get(labels.PROJECT, "")
+    usual = f"{project}-{own.get(labels.SERVICE, '')}-{own.get(labels.NUMBER, '')}"
+    return name[len(project) + 1 :] if name == usual else name

@@ -1,0 +1,87 @@
+"""Pulls and pushes one image: the engine's stream of progress, to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from compose.engine_client import calls
+from compose.engine_client.json_stream import JsonStream
+from compose.engine_client.payloads.references import split_reference
+from compose.errors import ComposeError, EngineRefusedError
+from compose.operations.credentials import registry_auth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.engine_client.call import Call
+    from compose.engine_client.transport import Engine
+    from compose.operations.progress import Progress
+
+#: The engine's words for a layer that is done with.
+DONE = ("Download complete", "Already exists", "Pull complete", "Layer already exists", "Pushed")
+
+
+class ImageFailedError(ComposeError):
+    """A pull, push or build that the engine began and could not end."""
+
+
+async def pull_image(
+    engine: Engine,
+    image: str,
+    environment: Mapping[str, str],
+    progress: Progress | None,
+    platform: str = "",
+) -> None:
+    """Pull. `progress` None is quiet about layers. Raises ComposeError naming the image."""
+    repository, tag = split_reference(image)
+    auth = registry_auth(environment, image)
+    platform = platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    call = calls.pull_image(repository, tag, platform=platform, auth=auth)
+    try:
+        await follow(engine, call, progress)
+    except (ImageFailedError, EngineRefusedError) as error:
+        text = str(error)
+        raise ImageFailedError(text if image in text else f"{image}: {text}") from error
+
+
+async def push_image(
+    engine: Engine, image: str, environment: Mapping[str, str], progress: Progress | None
+) -> None:
+    """Push. Raises ComposeError naming the image."""
+    repository, tag = split_reference(image)
+    call = calls.push_image(repository, tag, auth=registry_auth(environment, image))
+    try:
+        await follow(engine, call, progress)
+    except (ImageFailedError, EngineRefusedError) as error:
+        text = str(error)
+        raise ImageFailedError(text if image in text else f"{image}: {text}") from error
+
+
+async def follow(engine: Engine, call: Call, progress: Progress | None) -> None:
+    """Read a stream of progress. Raises ImageFailedError for an error in it."""
+    stream = JsonStream()
+    async with engine.stream(call) as body:
+        async for piece in body:
+            for message in stream.feed(piece):
+                raise_error(message)
+                if progress is not None:
+                    report(message, progress)
+
+
+def raise_error(message: Mapping[str, Any]) -> None:
+    """ImageFailedError if the message is one."""
+    detail = message.get("errorDetail") or {}
+    text = detail.get("message") or message.get("error")
+    if text:
+        raise ImageFailedError(str(text).strip())
+
+
+def report(message: Mapping[str, Any], progress: Progress) -> None:
+    """A layer's line; only where the engine gives an amount, as docker compose does."""
+    layer, status = message.get("id", ""), str(message.get("status", ""))
+    detail = message.get("progressDetail")
+    if not layer or detail is None:
+        return
+    progress.report(
+        layer, status, "done" if status in DONE else "working", str(message.get("progress", ""))
+    )

@@ -1,0 +1,103 @@
+"""`up`, `create` and `scale`: make the project what its files say, and read along if asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from compose.errors import ProjectError
+from compose.model.record import EMPTY, Record, changed
+from compose.operations.converge import Aim, converge
+from compose.planner.images import ImagePolicy
+from compose.planner.policy import Recreate, UpPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from compose.model.project import Project
+    from compose.operations.session import Session
+
+
+class UpRequest(Record):
+    """The flags. `build` None builds what is missing, False never, True always."""
+
+    services: tuple[str, ...] = ()
+    build: bool | None = None
+    pull: Literal["", "always", "missing", "never", "build"] = ""
+    quiet_pull: bool = False
+    quiet_build: bool = False
+    detach: bool = False
+    recreate: Recreate = "diverged"
+    recreate_dependencies: Recreate = "diverged"
+    no_deps: bool = False
+    start: bool = True
+    scale: Mapping[str, int] = EMPTY
+    remove_orphans: bool = False
+    ignore_orphans: bool = False
+    timeout: int | None = None
+    renew_volumes: bool = False
+    wait: bool = False
+    wait_timeout: int = 0
+    confirm: Callable[[str], bool] = lambda _question: False
+    exit_code_from: str = ""
+    abort_on: Literal["", "exit", "failure"] = ""
+    attach: tuple[str, ...] = ()
+    no_attach: tuple[str, ...] = ()
+    attach_dependencies: bool = False
+    prefix: bool = True
+    timestamps: bool = False
+    colours: bool = False
+
+
+def up(request: UpRequest, session: Session) -> int:
+    """Bring the project up; returns the exit code. Raises ComposeError."""
+    project = selected(request, session)
+    if request.exit_code_from and request.exit_code_from not in project.services:
+        raise ProjectError(f"no such service: {request.exit_code_from}")
+    aim = Aim(
+        project,
+        UpPolicy(
+            services=request.services,
+            recreate=request.recreate,
+            recreate_dependencies=request.recreate_dependencies,
+            remove_orphans=request.remove_orphans,
+            ignore_orphans=request.ignore_orphans,
+            inherit_volumes=not request.renew_volumes,
+            timeout=request.timeout,
+            start=request.start and request.detach,
+            wait=request.wait,
+        ),
+        ImagePolicy(request.build, request.pull),
+        quiet_pull=request.quiet_pull,
+        quiet_build=request.quiet_build,
+        wait_timeout=request.wait_timeout,
+        confirm=request.confirm,
+    )
+    if request.detach:
+        return converge(aim, session)
+    from compose.operations.foreground import run_foreground
+
+    return run_foreground(request, aim, session)
+
+
+def selected(request: UpRequest, session: Session) -> Project:
+    """The project with the services asked for, and as many containers of them as asked for."""
+    project = session.project(request.services).project
+    if request.no_deps and request.services:
+        kept = {
+            name: project.services[name] for name in request.services if name in project.services
+        }
+        others = {name: one for name, one in project.services.items() if name not in kept}
+        project = changed(project, services=kept, disabled={**project.disabled, **others})
+    if not project.services:
+        raise ProjectError("no service selected: the project has none without an active profile")
+    return with_scale(project, request.scale)
+
+
+def with_scale(project: Project, scale: Mapping[str, int]) -> Project:
+    """Other numbers of containers. Raises ProjectError for a service that there is not."""
+    services = dict(project.services)
+    for name, number in scale.items():
+        if name not in services:
+            raise ProjectError(f"no such service: {name}")
+        services[name] = changed(services[name], scale=number)
+    return changed(project, services=services)

@@ -1,0 +1,107 @@
+"""Waiting for a container to become something, woken by the engine's events instead of a clock.
+
+One stream of events serves all waits of a command. Each wait inspects, and inspects again when an
+event names its container; every few seconds it looks anyway, in case an engine lost the stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from compose.engine_client import calls
+from compose.engine_client.json_stream import JsonStream
+from compose.errors import ComposeError, EngineRefusedError, EngineUnreachableError
+
+if TYPE_CHECKING:
+    from compose.engine_client.transport import Engine
+    from compose.planner.steps import Condition
+
+LOOK_ANYWAY = 3.0
+EVENTS = ["start", "die", "destroy", "health_status", "pause", "unpause"]
+
+
+class WaitFailedError(ComposeError):
+    """A container became what it must not become."""
+
+
+class ContainerWatch:
+    """The events of a project's containers; `listen` must run in a nursery for as long as it waits."""
+
+    def __init__(self, engine: Engine, project: str) -> None:
+        self._engine = engine
+        self._project = project
+        self._wakers: dict[str, trio.Event] = {}
+
+    async def listen(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Wake who waits for a container at each of its events, until cancelled."""
+        wanted = {
+            "type": ["container"],
+            "event": EVENTS,
+            "label": calls.project_filter(self._project),
+        }
+        started = False
+        while True:
+            try:
+                async with self._engine.stream(calls.stream_events(wanted)) as body:
+                    if not started:
+                        task_status.started()
+                        started = True
+                    stream = JsonStream()
+                    async for piece in body:
+                        for event in stream.feed(piece):
+                            self._wake((event.get("Actor") or {}).get("ID", ""))
+            except (EngineUnreachableError, EngineRefusedError):
+                if not started:
+                    raise
+            # The engine went away or restarted: containers may have changed unseen.
+            for ref in list(self._wakers):
+                self._wake(ref)
+            await trio.sleep(0.2)
+
+    def _wake(self, container_id: str) -> None:
+        waker = self._wakers.pop(container_id, None)
+        if waker is not None:
+            waker.set()
+
+    async def wait_until(self, ref: str, condition: Condition, name: str) -> int:
+        """Wait; returns the exit code for "completed", else 0. Raises WaitFailedError."""
+        while True:
+            found = (await self._engine.do(calls.inspect_container(ref))).json()
+            waker = self._wakers.setdefault(found["Id"], trio.Event())
+            # Looked at again after the waker is in place, so that no event falls in between.
+            found = (await self._engine.do(calls.inspect_container(found["Id"]))).json()
+            code = judge(found, condition, name)
+            if code is not None:
+                return code
+            with trio.move_on_after(LOOK_ANYWAY):
+                await waker.wait()
+
+
+def judge(inspected: dict[str, Any], condition: Condition, name: str) -> int | None:
+    """None: not yet; else it is met, with the exit code. Raises WaitFailedError. Pure."""
+    state = inspected.get("State") or {}
+    status, code = state.get("Status", ""), int(state.get("ExitCode") or 0)
+    if condition == "completed":
+        return code if status in ("exited", "dead") else None
+    if status in ("exited", "dead"):
+        raise WaitFailedError(f"container {name} exited ({code})")
+    health = state.get("Health") or {}
+    if condition == "running_or_healthy" and not has_check(inspected):
+        return 0 if status == "running" else None
+    if not health:
+        if not has_check(inspected) and status == "running":
+            raise WaitFailedError(f"container {name} has no healthcheck configured")
+        return None
+    if health.get("Status") == "unhealthy":
+        raise WaitFailedError(f"container {name} is unhealthy")
+    return 0 if health.get("Status") == "healthy" else None
+
+
+def has_check(inspected: dict[str, Any]) -> bool:
+    """Whether the container has a health check that is not switched off."""
+    test = ((inspected.get("Config") or {}).get("Healthcheck") or {}).get("Test") or []
+    return bool(test) and test[0] != "NONE"

@@ -1,0 +1,1 @@
+"""Pure: desired and observed state -> plan -> text. No I/O, no clock."""

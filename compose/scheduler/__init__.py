@@ -1,0 +1,1 @@
+"""Runs any graph of steps with trio; knows no Docker."""

@@ -1,0 +1,1 @@
+"""The daemon half: containers, images, builds, volumes, networks behind the Engine API."""

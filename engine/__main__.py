@@ -1,0 +1,214 @@
+"""`python -m engine serve|status|stop|unit`: the engine as a program."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from engine.errors import EngineError
+from engine.storage.paths import Layout, default_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Seconds to wait for an engine that starts or stops.
+PATIENCE = 30.0
+
+UNIT = """[Unit]
+Description=pycompose engine
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+ExecStart={python} -m engine serve{arguments}
+KillMode=process
+Delegate=yes
+Restart=on-failure
+LimitNOFILE=1048576
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    layout = default_layout(root=options.root, run=options.run_dir)
+    try:
+        if options.command == "serve":
+            return _serve(layout, options)
+        if options.command == "status":
+            return _status(layout)
+        if options.command == "stop":
+            return _stop(layout)
+        _say(UNIT.format(python=sys.executable, arguments=_own_arguments(options)))
+    except EngineError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # the program's own words
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pycompose engine", description=__doc__)
+    parser.add_argument("--root", help="state folder (PYCOMPOSE_ROOT)")
+    parser.add_argument("--run-dir", help="run folder (PYCOMPOSE_RUN_DIR)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run the engine")
+    serve.add_argument("--detach", "-d", action="store_true", help="in the background")
+    serve.add_argument(
+        "--address-pool", action="append", default=[], metavar="CIDR[,SIZE]",
+        help="where new networks get their subnets (PYCOMPOSE_ADDRESS_POOL); repeatable",
+    )  # fmt: skip
+    serve.add_argument(
+        "--publish-address", default=os.environ.get("PYCOMPOSE_PUBLISH_ADDRESS", "0.0.0.0"),  # noqa: S104  # Docker's default
+        help="where ports without a host address are published",
+    )  # fmt: skip
+    commands.add_parser("status", help="tell whether the engine runs")
+    commands.add_parser("stop", help="end the engine; containers go on")
+    commands.add_parser("unit", help="print a systemd unit")
+    for sub in commands.choices.values():
+        sub.add_argument("--root", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        sub.add_argument("--run-dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _serve(layout: Layout, options: argparse.Namespace) -> int:
+    from engine.daemon import require_privileges
+
+    require_privileges()
+    if options.detach:
+        return _start_detached(layout, options)
+    import trio
+
+    from engine.daemon import chosen_pools, serve
+
+    pools = options.address_pool or list(filter(None, [os.environ.get("PYCOMPOSE_ADDRESS_POOL")]))
+
+    async def run() -> None:
+        await serve(layout, chosen_pools(pools), publish_address=options.publish_address)
+
+    trio.run(run)
+    return 0
+
+
+def _start_detached(layout: Layout, options: argparse.Namespace) -> int:
+    """Start one in the background, unless one answers; return when it does."""
+    import subprocess
+
+    if _answers(layout):
+        return 0
+    layout.run.mkdir(parents=True, exist_ok=True, mode=0o711)
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "serve",
+        "--publish-address",
+        options.publish_address,
+    ]
+    command += ["--root", str(layout.root), "--run-dir", str(layout.run)]
+    for pool in options.address_pool:
+        command += ["--address-pool", pool]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with layout.log.open("ab") as log:
+        mark = log.tell()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+            start_new_session=True, env=environment,
+        )  # fmt: skip
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if _answers(layout):
+            process.returncode = 0  # it outlives us: Popen must not warn
+            return 0
+        if process.poll() is not None:
+            if _answers(layout):  # another one was quicker
+                return 0
+            break
+        time.sleep(0.01)
+    with layout.log.open("rb") as log:
+        log.seek(mark)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    why = lines[-1] if lines else "it said nothing"
+    raise EngineError(f"the engine did not start: {why}", hint=f"see {layout.log}")
+
+
+def _status(layout: Layout) -> int:
+    pid = _pid(layout)
+    if pid is None or not _answers(layout):
+        _say(f"no engine runs for {layout.run}\n")
+        return 1
+    _say(f"the engine runs: process {pid}, socket {layout.socket}, state {layout.root}\n")
+    return 0
+
+
+def _stop(layout: Layout) -> int:
+    import signal
+
+    pid = _pid(layout)
+    if pid is None:
+        _say(f"no engine runs for {layout.run}\n")
+        return 0
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        import select
+
+        if not select.select([pidfd], [], [], PATIENCE)[0]:
+            raise EngineError(f"the engine (process {pid}) did not stop in {PATIENCE:g} s")
+    finally:
+        os.close(pidfd)
+    return 0
+
+
+def _pid(layout: Layout) -> int | None:
+    """The process that holds the lock; None if nobody does."""
+    import fcntl
+
+    try:
+        with layout.lock.open() as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(stream.read().strip() or 0) or None
+    except OSError:
+        pass  # there never was one
+    return None
+
+
+def _answers(layout: Layout) -> bool:
+    """Whether the API answers a ping."""
+    import socket
+
+    try:
+        directory = os.open(layout.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(5)
+            client.connect(f"/proc/self/fd/{directory}/{layout.socket.name}")
+            client.sendall(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+            return client.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+
+
+def _own_arguments(options: argparse.Namespace) -> str:
+    given = [("--root", options.root), ("--run-dir", options.run_dir)]
+    return "".join(f" {flag} {value}" for flag, value in given if value)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

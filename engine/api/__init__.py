@@ -1,0 +1,1 @@
+"""The Engine API: one route table, the server with hijacking, handlers, encoding."""

@@ -1,0 +1,246 @@
+"""Handlers of /containers: list, inspect, the verbs, wait, logs, top, prune."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from engine.api import container_json
+from engine.api.container_filters import matches
+from engine.api.exchange import MULTIPLEXED_STREAM, RAW_STREAM, Exchange, Response
+from engine.api.processes import process_row
+from engine.containers import docker_json
+from engine.containers.config import Config, HostConfig
+from engine.containers.logs import parse_time, read_log
+from engine.containers.model import ContainerRequest, LogRequest, NetworkingConfig
+from engine.errors import InvalidRequestError, NotFoundError, NotSupportedError
+from engine.runtime.cgroups import tree
+from networking.wire.stdstream import STDERR, STDOUT, encode_frame
+
+if TYPE_CHECKING:
+    from engine.api.engine import Engine
+    from engine.containers.logs import Entry
+
+CONDITIONS = ("", "not-running", "next-exit", "removed")
+#: Hidden without `all`: only these states are shown.
+SHOWN = ("running", "paused", "restarting")
+
+
+async def list_all(engine: Engine, exchange: Exchange) -> Response:
+    """GET /containers/json."""
+    request = exchange.request
+    filters = request.filters()
+    limit = request.number("limit") or 0
+    everything = request.flag("all") or limit > 0 or "status" in filters
+    found = [c for c in reversed(engine.containers.all()) if matches(engine, c, filters)]
+    if not everything:
+        found = [c for c in found if c.state.status in SHOWN]
+    if limit > 0:
+        found = found[:limit]
+    documents = [container_json.summary(engine, container) for container in found]
+    if request.flag("size"):
+        from engine.volumes.service import folder_size
+
+        for document, container in zip(documents, found, strict=True):
+            upper = engine.layout.container(container.id) / "upper"
+            document["SizeRw"] = folder_size(str(upper))
+            document["SizeRootFs"] = document["SizeRw"] + engine.images.find(container.image).size
+    return Response(document=documents)
+
+
+async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """GET /containers/{id}/json."""
+    container = engine.containers.find(name)
+    size = exchange.request.flag("size")
+    return Response(document=container_json.inspect(engine, container, size=size))
+
+
+async def create(engine: Engine, exchange: Exchange) -> Response:
+    """POST /containers/create."""
+    document = await exchange.json()
+    if not isinstance(document, dict):
+        raise InvalidRequestError("invalid JSON: the body must be an object")
+    host = document.get("HostConfig") or {}
+    networking = document.get("NetworkingConfig") or {}
+    request = ContainerRequest(
+        docker_json.decode(Config, document, "Config"),
+        docker_json.decode(HostConfig, host, "HostConfig"),
+        docker_json.decode(NetworkingConfig, networking, "NetworkingConfig"),
+        name=exchange.request.text("name"),
+        platform=exchange.request.text("platform"),
+    )
+    created = await engine.containers.create(request)
+    warnings = [*created.warnings, *_unknown(document, host)]
+    return Response(201, {"Id": created.id, "Warnings": warnings})
+
+
+def _unknown(document: dict[str, Any], host: dict[str, Any]) -> list[str]:
+    """Keys of a create request that mean nothing here, each in a warning of its own."""
+    known = {_json_name(f) for f in fields(Config)} | {"HostConfig", "NetworkingConfig"}
+    known_host = {_json_name(f) for f in fields(HostConfig)}
+    return [
+        f"{key} is not known to this engine and has no effect"
+        for key, value in (
+            *((k, v) for k, v in document.items() if k not in known),
+            *((f"HostConfig.{k}", v) for k, v in host.items() if k not in known_host),
+        )
+        if value not in (None, "", 0, False, [], {})
+    ]
+
+
+def _json_name(field: Any) -> str:
+    return str(field.metadata.get("json", docker_json.camel(field.name)))
+
+
+async def start(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/start."""
+    del exchange
+    await engine.containers.start(name)
+    return Response(204)
+
+
+async def stop(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/stop."""
+    request = exchange.request
+    await engine.containers.stop(name, timeout=request.number("t"), signal=request.text("signal"))
+    return Response(204)
+
+
+async def restart(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/restart."""
+    request = exchange.request
+    await engine.containers.restart(
+        name, timeout=request.number("t"), signal=request.text("signal")
+    )
+    return Response(204)
+
+
+async def kill(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/kill."""
+    await engine.containers.kill(name, exchange.request.text("signal"))
+    return Response(204)
+
+
+async def pause(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/pause."""
+    del exchange
+    await engine.containers.pause(name)
+    return Response(204)
+
+
+async def unpause(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/unpause."""
+    del exchange
+    await engine.containers.unpause(name)
+    return Response(204)
+
+
+async def rename(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/rename."""
+    await engine.containers.rename(name, exchange.request.text("name"))
+    return Response(204)
+
+
+async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """DELETE /containers/{id}."""
+    request = exchange.request
+    if request.flag("link"):
+        raise NotSupportedError("removing a link is not supported: disconnect the network instead")
+    await engine.containers.remove(name, force=request.flag("force"), volumes=request.flag("v"))
+    return Response(204)
+
+
+async def resize(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/resize."""
+    request = exchange.request
+    container = engine.containers.find(name)
+    live = engine.containers.live(container.id)
+    await live.monitor.resize(request.number("h", 0) or 0, request.number("w", 0) or 0)
+    return Response(200)
+
+
+async def wait(engine: Engine, exchange: Exchange, name: str) -> None:
+    """POST /containers/{id}/wait: the head at once, the body at the end."""
+    condition = exchange.request.text("condition")
+    if condition not in CONDITIONS:
+        raise InvalidRequestError(f'invalid condition: "{condition}"')
+    ended = engine.containers.wait(name, condition or "not-running")  # type: ignore[arg-type]  # one of CONDITIONS
+    async with exchange.stream() as body:
+        await body.send_json({"StatusCode": await ended()})
+
+
+async def logs(engine: Engine, exchange: Exchange, name: str) -> None:
+    """GET /containers/{id}/logs."""
+    query = exchange.request
+    container = engine.containers.find(name)
+    tail = query.text("tail", "all")
+    if tail not in ("all", "") and not tail.lstrip("-").isdigit():
+        raise InvalidRequestError(f"invalid value for tail: {tail!r}")
+    now = time.time_ns()
+    request = LogRequest(
+        stdout=query.flag("stdout"),
+        stderr=query.flag("stderr"),
+        follow=query.flag("follow"),
+        timestamps=query.flag("timestamps"),
+        details=query.flag("details"),
+        since_ns=parse_time(query.text("since"), now),
+        until_ns=parse_time(query.text("until"), now),
+        tail=int(tail) if tail.isdigit() else None,
+    )
+    terminal = container.config.tty
+    path = str(engine.layout.container(container.id) / f"{container.id}-json.log")
+
+    def ended() -> bool:
+        try:
+            return not engine.containers.get(container.id).state.running
+        except NotFoundError:
+            return True
+
+    batches = read_log(container, path, request, engine.containers.log_watch, ended)
+    first = await anext(batches, None)  # its errors come before the head
+    kind = RAW_STREAM if terminal or query.version < (1, 42) else MULTIPLEXED_STREAM
+    async with exchange.stream(kind) as body:
+        if first is not None:
+            await body.send(_encode(first, request, terminal=terminal))
+            async for batch in batches:
+                await body.send(_encode(batch, request, terminal=terminal))
+
+
+def _encode(batch: list[Entry], request: LogRequest, *, terminal: bool) -> bytes:
+    out = []
+    for entry in batch:
+        text = entry.text
+        if request.details:
+            text = f"{entry.attributes} ".encode() + text
+        if request.timestamps:
+            text = f"{entry.time} ".encode() + text
+        number = STDERR if entry.stream == "stderr" else STDOUT
+        out.append(text if terminal else encode_frame(number, text))
+    return b"".join(out)
+
+
+async def top(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """GET /containers/{id}/top: the processes of the container as the host sees them."""
+    del exchange
+    container = engine.containers.find(name)
+    live = engine.containers.live(container.id)
+    titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
+    rows = [row for pid in tree.processes(live.spec.cgroup) if (row := process_row(pid))]
+    return Response(document={"Titles": titles, "Processes": rows})
+
+
+async def prune(engine: Engine, exchange: Exchange) -> Response:
+    """POST /containers/prune."""
+    from engine.volumes.service import folder_size
+
+    filters = exchange.request.filters()
+    deleted, freed = [], 0
+    for container in engine.containers.all():
+        if container.state.status in ("created", "exited", "dead") and matches(
+            engine, container, filters
+        ):
+            freed += folder_size(str(engine.layout.container(container.id) / "upper"))
+            await engine.containers.remove(container.id)
+            deleted.append(container.id)
+    return Response(document={"ContainersDeleted": deleted or None, "SpaceReclaimed": freed})

@@ -1,0 +1,283 @@
+"""A container as Docker's documents: an entry of the list, and the whole inspect. Pure but for what it is given."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from engine.api.times import human_duration, rfc3339
+from engine.containers import docker_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.api.engine import Engine
+    from engine.containers.model import Container, EndpointSettings, Health, MountPoint
+    from engine.networks.model import Endpoint
+
+
+def summary(engine: Engine, container: Container) -> dict[str, Any]:
+    """An entry of GET /containers/json."""
+    endpoints = engine.networks.endpoints_for(container.id)
+    state = container.state
+    return {
+        "Id": container.id,
+        "Names": [f"/{container.name}"],
+        "Image": shown_image(engine, container),
+        "ImageID": container.image,
+        "Command": _shell_words(container),
+        "Created": container.created_ns // 1_000_000_000,
+        "Ports": _ports(container, endpoints),
+        "Labels": dict(container.config.labels),
+        "State": state.status,
+        "Status": status_words(container),
+        "HostConfig": {"NetworkMode": container.host_config.network_mode},
+        "NetworkSettings": {"Networks": _networks(engine, container, endpoints)},
+        "Mounts": [_mount(engine, point) for point in container.mounts],
+    }
+
+
+def inspect(engine: Engine, container: Container, *, size: bool = False) -> dict[str, Any]:
+    """GET /containers/{id}/json."""
+    endpoints = engine.networks.endpoints_for(container.id)
+    folder = engine.layout.container(container.id)
+    document: dict[str, Any] = {
+        "Id": container.id,
+        "Created": rfc3339(container.created_ns),
+        "Path": container.path,
+        "Args": list(container.args),
+        "State": _state(container),
+        "Image": container.image,
+        "ResolvConfPath": str(folder / "resolv.conf"),
+        "HostnamePath": str(folder / "hostname"),
+        "HostsPath": str(folder / "hosts"),
+        "LogPath": str(folder / f"{container.id}-json.log"),
+        "Name": f"/{container.name}",
+        "RestartCount": container.restart_count,
+        "Driver": "overlay2",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": engine.containers.execs.of(container.id) or None,
+        "HostConfig": docker_json.encode(container.host_config),
+        "GraphDriver": {
+            "Name": "overlay2",
+            "Data": {
+                "UpperDir": str(folder / "upper"),
+                "WorkDir": str(folder / "work"),
+                "MergedDir": str(folder / "merged"),
+            },
+        },
+        "Mounts": [_mount(engine, point) for point in container.mounts],
+        "Config": docker_json.encode(container.config),
+        "NetworkSettings": _network_settings(engine, container, endpoints),
+    }
+    if size:
+        from engine.volumes.service import folder_size
+
+        document["SizeRw"] = folder_size(str(folder / "upper"))
+        document["SizeRootFs"] = document["SizeRw"] + engine.images.find(container.image).size
+    return document
+
+
+def shown_image(engine: Engine, container: Container) -> str:
+    """The name the container was made with, or the id where that name means another image now."""
+    from engine.errors import EngineError
+
+    try:
+        same = engine.images.find(container.config.image).id == container.image
+    except EngineError:
+        same = False
+    return container.config.image if same else container.image
+
+
+def status_words(container: Container) -> str:
+    """docker ps's STATUS: "Up 5 minutes (healthy)", "Exited (0) 2 seconds ago"."""
+    state = container.state
+    now = time.time()
+    if state.status in ("running", "paused"):
+        words = f"Up {human_duration(now - state.started_ns / 1e9)}"
+        if state.status == "paused":
+            return f"{words} (Paused)"
+        if state.health is not None:
+            shown = "health: starting" if state.health.status == "starting" else state.health.status
+            return f"{words} ({shown})"
+        return words
+    ago = human_duration(now - state.finished_ns / 1e9)
+    if state.status == "restarting":
+        return f"Restarting ({state.exit_code}) {ago} ago"
+    if state.status == "removing":
+        return "Removal In Progress"
+    if state.status == "created":
+        return "Created"
+    return f"Exited ({state.exit_code}) {ago} ago"
+
+
+def health_json(health: Health) -> dict[str, Any]:
+    """State.Health."""
+    return {
+        "Status": health.status,
+        "FailingStreak": health.failing_streak,
+        "Log": [
+            {
+                "Start": rfc3339(entry.start_ns),
+                "End": rfc3339(entry.end_ns),
+                "ExitCode": entry.exit_code,
+                "Output": entry.output,
+            }
+            for entry in health.log
+        ],
+    }
+
+
+def _state(container: Container) -> dict[str, Any]:
+    state = container.state
+    document: dict[str, Any] = {
+        "Status": state.status,
+        "Running": state.running or state.status == "restarting",
+        "Paused": state.status == "paused",
+        "Restarting": state.status == "restarting",
+        "OOMKilled": state.oom_killed,
+        "Dead": state.status == "dead",
+        "Pid": state.pid if state.running else 0,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": rfc3339(state.started_ns),
+        "FinishedAt": rfc3339(state.finished_ns),
+    }
+    if state.health is not None:
+        document["Health"] = health_json(state.health)
+    return document
+
+
+def _shell_words(container: Container) -> str:
+    words = [container.path, *container.args]
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def _ports(container: Container, endpoints: Iterable[Endpoint]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    published = set()
+    for endpoint in endpoints:
+        for port in endpoint.ports:
+            published.add(f"{port.container_port}/{port.protocol}")
+            found.append(
+                {
+                    "IP": port.host_ip,
+                    "PrivatePort": port.container_port,
+                    "PublicPort": port.host_port,
+                    "Type": port.protocol,
+                }
+            )
+    for name in container.config.exposed_ports or {} if container.state.running else ():
+        number, _, protocol = name.partition("/")
+        if f"{number}/{protocol or 'tcp'}" not in published and number.isdigit():
+            found.append({"PrivatePort": int(number), "Type": protocol or "tcp"})
+    return found
+
+
+def _mount(engine: Engine, point: MountPoint) -> dict[str, Any]:
+    source = point.source
+    if point.type == "volume":
+        source = str(engine.layout.volume_data(point.name))
+    document: dict[str, Any] = {"Type": point.type}
+    if point.name:
+        document["Name"] = point.name
+    document |= {"Source": source, "Destination": point.destination}
+    if point.driver:
+        document["Driver"] = point.driver
+    return document | {"Mode": point.mode, "RW": point.rw, "Propagation": point.propagation}
+
+
+def _networks(
+    engine: Engine, container: Container, endpoints: Iterable[Endpoint]
+) -> dict[str, Any]:
+    live = {endpoint.network_name: endpoint for endpoint in endpoints}
+    found = {
+        name: endpoint_json(engine, container, name, settings, live.get(name))
+        for name, settings in container.networks.items()
+    }
+    mode = container.host_config.network_mode
+    if mode in ("host", "none"):
+        network_id = engine.networks.find(mode).id
+        found[mode] = {
+            **endpoint_json(engine, container, mode, None, None), "NetworkID": network_id,
+        }  # fmt: skip
+    return found
+
+
+def endpoint_json(
+    engine: Engine,
+    container: Container,
+    name: str,
+    settings: EndpointSettings | None,
+    endpoint: Endpoint | None,
+) -> dict[str, Any]:
+    """One entry of NetworkSettings.Networks."""
+    from engine.errors import NotFoundError
+
+    try:
+        network_id = engine.networks.find(name).id
+    except NotFoundError:
+        network_id = ""
+    ipam = settings.ipam_config if settings else None
+    aliases = list(settings.aliases or ()) if settings else []
+    names = None
+    if name != "bridge" and settings is not None:
+        names = list(
+            dict.fromkeys([container.name, *aliases, container.id[:12], container.config.hostname])
+        )
+    return {
+        "IPAMConfig": docker_json.encode(ipam) if ipam else None,
+        "Links": list(settings.links) if settings and settings.links else None,
+        "Aliases": aliases or None,
+        "MacAddress": endpoint.mac if endpoint else "",
+        "DriverOpts": dict(settings.driver_opts) if settings and settings.driver_opts else None,
+        "GwPriority": settings.gw_priority if settings else 0,
+        "NetworkID": network_id,
+        "EndpointID": endpoint.endpoint_id if endpoint else "",
+        "Gateway": endpoint.gateway if endpoint else "",
+        "IPAddress": endpoint.ipv4 if endpoint else "",
+        "IPPrefixLen": endpoint.prefix if endpoint else 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "DNSNames": names,
+    }  # fmt: skip
+
+
+def _network_settings(
+    engine: Engine, container: Container, endpoints: list[Endpoint]
+) -> dict[str, Any]:
+    ports: dict[str, Any] = {}
+    for name in container.config.exposed_ports or {}:
+        ports[name if "/" in name else f"{name}/tcp"] = None
+    for endpoint in endpoints:
+        for port in endpoint.ports:
+            key = f"{port.container_port}/{port.protocol}"
+            ports[key] = [
+                *(ports.get(key) or []),
+                {"HostIp": port.host_ip, "HostPort": str(port.host_port)},
+            ]
+    first = next((e for e in endpoints if e.network_name == "bridge"), None)
+    return {
+        "Bridge": "",
+        "SandboxID": container.id if endpoints else "",
+        "SandboxKey": f"/proc/{container.state.pid}/ns/net" if container.state.running else "",
+        "Ports": ports if container.state.running else {},
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        "EndpointID": first.endpoint_id if first else "",
+        "Gateway": first.gateway if first else "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": first.ipv4 if first else "",
+        "IPPrefixLen": first.prefix if first else 0,
+        "IPv6Gateway": "",
+        "MacAddress": first.mac if first else "",
+        "Networks": _networks(engine, container, endpoints),
+    }

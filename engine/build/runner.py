@@ -1,0 +1,102 @@
+"""RUN steps as containers of this engine: made, watched, their upper folder handed to the builder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.build.request import RunResult
+from engine.containers.config import (
+    Config,
+    HealthConfig,
+    HostConfig,
+    LogConfig,
+    MountRequest,
+    TmpfsOptions,
+)
+from engine.containers.model import ContainerRequest
+from engine.errors import ConflictError, NotFoundError
+
+if TYPE_CHECKING:
+    from engine.build.request import Output, RunMount, RunStep
+    from engine.containers.service import Containers
+
+
+class ContainerRunner:
+    """The StepRunner of a real engine."""
+
+    def __init__(self, containers: Containers) -> None:
+        self._containers = containers
+
+    async def run(self, step: RunStep, output: Output) -> RunResult:
+        """Run to the end; output as it comes. Cancelled: no container is left."""
+        request = ContainerRequest(
+            Config(
+                image=step.image_id,
+                entrypoint=("",),
+                cmd=step.argv,
+                env=step.env,
+                user=step.user,
+                working_dir=step.cwd,
+                labels=dict(step.labels),
+                healthcheck=HealthConfig(test=("NONE",)),
+                attach_stdout=True,
+                attach_stderr=True,
+            ),
+            HostConfig(
+                network_mode=step.network_mode,
+                extra_hosts=step.extra_hosts,
+                shm_size=step.shm_size,
+                log_config=LogConfig("none"),
+                mounts=tuple(_mount(mount) for mount in step.mounts),
+            ),
+        )
+        created = await self._containers.create(request)
+        await output(0, created.id.encode())
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_output, created.id, output)
+                ended = self._containers.wait(created.id, "next-exit")
+                await self._containers.start(created.id)
+                code = await ended()
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._remove(created.id)
+            raise
+        upper = self._containers.layout.container(created.id) / "upper"
+        return RunResult(created.id, code, str(upper))
+
+    async def discard(self, result: RunResult) -> None:
+        """Remove the container; its upper folder may be gone already."""
+        await self._remove(result.container_id)
+
+    async def _pass_output(self, container_id: str, output: Output) -> None:
+        attachment = await self._containers.join_streams(
+            container_id, stdin=False, stdout=True, stderr=True
+        )
+        if attachment is None:
+            return
+        try:
+            async for stream, data in attachment.frames():
+                await output(stream, data)
+        finally:
+            with trio.CancelScope(shield=True):
+                await attachment.aclose()
+
+    async def _remove(self, container_id: str) -> None:
+        try:
+            await self._containers.remove(container_id, force=True, volumes=True)
+        except (NotFoundError, ConflictError):
+            return
+
+
+def _mount(mount: RunMount) -> MountRequest:
+    tmpfs = TmpfsOptions(size_bytes=mount.size) if mount.kind == "tmpfs" else None
+    return MountRequest(
+        type=mount.kind,
+        source=mount.source,
+        target=mount.target,
+        read_only=mount.read_only,
+        tmpfs_options=tmpfs,
+    )

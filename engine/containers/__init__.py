@@ -1,0 +1,1 @@
+"""Containers: life cycle, registry, operations, restarts, health, logs."""

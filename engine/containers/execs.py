@@ -1,0 +1,260 @@
+"""Further processes in running containers: asked for, started, watched; health probes too.
+
+An exec is remembered until its container is removed, as Docker has it (its exit code is asked for
+after its end).
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.containers.inputs import environment, seccomp_choice
+from engine.containers.model import Exec, HealthLog
+from engine.errors import ConflictError, EngineError, InvalidRequestError, NotFoundError
+from engine.processes.client import StartError
+from engine.runtime.compile import capabilities, compile_exec
+from engine.runtime.seccomp import compiled_profile
+from engine.runtime.spec import Process
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from engine.containers.model import Container, ExecRequest
+    from engine.containers.service import Containers
+    from engine.processes.attachment import Attachment
+    from engine.processes.client import Monitor, Prepared
+    from engine.runtime.spec import ContainerSpec
+
+#: Finished execs remembered for each container.
+REMEMBERED = 64
+
+
+class Execs:
+    """The execs of one engine."""
+
+    def __init__(self, containers: Containers) -> None:
+        self._containers = containers
+        self._all: dict[str, Exec] = {}
+        self._monitors: dict[str, Monitor] = {}
+
+    def create(self, name: str, request: ExecRequest) -> Exec:
+        """Remember a request. Raises ConflictError where the container does not run."""
+        container = self._containers.find(name)
+        _check_running(container)
+        if not request.cmd:
+            raise InvalidRequestError("No exec command specified")
+        made = Exec(secrets.token_hex(32), container.id, request)
+        self._all[made.id] = made
+        self._containers.publish(
+            container, f"exec_create: {' '.join(request.cmd)}", {"execID": made.id}
+        )
+        return made
+
+    def get(self, exec_id: str) -> Exec:
+        """One exec. Raises NotFoundError."""
+        try:
+            return self._all[exec_id]
+        except KeyError as error:
+            raise NotFoundError(f"No such exec instance: {exec_id}") from error
+
+    def of(self, container_id: str) -> list[str]:
+        """The ids of a container's running execs."""
+        return [e.id for e in self._all.values() if e.container_id == container_id and e.running]
+
+    def forget(self, container_id: str) -> None:
+        """A container is gone."""
+        for made in [e for e in self._all.values() if e.container_id == container_id]:
+            del self._all[made.id]
+
+    @asynccontextmanager
+    async def open(
+        self, exec_id: str, *, size: tuple[int, int] | None = None
+    ) -> AsyncIterator[tuple[Prepared, Attachment]]:
+        """The process, waiting, with its streams; the caller starts it. Undone if it does not.
+
+        Raises ConflictError if it has been started before, StartError.
+        """
+        made = self.get(exec_id)
+        if made.started:
+            raise ConflictError(f"Error: Exec command {exec_id} has already run")
+        container = self._containers.get(made.container_id)
+        _check_running(container)
+        prepared = await self._prepare(container, made, size)
+        self._all[exec_id] = made = replace(
+            made, started=True, running=True, pid=prepared.monitor.pid
+        )
+        self._monitors[exec_id] = prepared.monitor
+        try:
+            request = made.request
+            attachment = await prepared.monitor.attach(
+                stdin=request.attach_stdin,
+                stdout=request.attach_stdout or request.tty,
+                stderr=request.attach_stderr,
+            )
+            try:
+                yield prepared, attachment
+            finally:
+                with trio.CancelScope(shield=True):
+                    await attachment.aclose()
+        finally:
+            with trio.CancelScope(shield=True):
+                await prepared.abort()
+
+    async def start(self, exec_id: str, prepared: Prepared) -> None:
+        """Let the program run; from here it is watched. Raises StartError."""
+        made = self.get(exec_id)
+        container = self._containers.get(made.container_id)
+        try:
+            await prepared.start()
+        except StartError as error:
+            self._all[exec_id] = replace(made, running=False, exit_code=error.exit_code)
+            raise StartError(
+                error.exit_code, f"OCI runtime exec failed: exec failed: {error.message}"
+            ) from error
+        self._containers.publish(
+            container, f"exec_start: {' '.join(made.request.cmd)}", {"execID": exec_id}
+        )
+        self._containers.nursery.start_soon(self._watch, exec_id, prepared.monitor)
+
+    async def resize(self, exec_id: str, rows: int, columns: int) -> None:
+        """Set the terminal's size. Raises NotFoundError, EngineError."""
+        self.get(exec_id)
+        monitor = self._monitors.get(exec_id)
+        if monitor is None:
+            raise EngineError("cannot resize: the exec is not running")
+        await monitor.resize(rows, columns)
+
+    async def probe(
+        self, container: Container, command: tuple[str, ...], timeout: float
+    ) -> HealthLog:
+        """Run a health check's command; killed when `timeout` seconds have passed."""
+        from engine.containers.model import ExecRequest
+
+        started = time.time_ns()
+        request = ExecRequest(cmd=command, attach_stdout=True, attach_stderr=True)
+        made = Exec(secrets.token_hex(32), container.id, request)
+        output = bytearray()
+        try:
+            prepared = await self._prepare(container, made, None)
+        except EngineError as error:
+            return HealthLog(started, time.time_ns(), -1, str(error))
+        monitor = prepared.monitor
+        try:
+            attachment = await monitor.attach(stdin=False, stdout=True, stderr=True)
+            await prepared.start()
+            with trio.move_on_after(timeout) as scope:
+                async for _, data in attachment.frames():
+                    if len(output) < 4096:
+                        output += data[:4096]
+                record = await monitor.wait_exit()
+            await attachment.aclose()
+            if scope.cancelled_caught:
+                words = f"Health check exceeded timeout ({timeout:g}s)"
+                return HealthLog(started, time.time_ns(), -1, words)
+            return HealthLog(
+                started, time.time_ns(), record.exit_code, output.decode(errors="replace")
+            )
+        except EngineError as error:
+            return HealthLog(started, time.time_ns(), -1, str(error))
+        finally:
+            with trio.CancelScope(shield=True):
+                await prepared.abort()
+                await self._kill(monitor)
+            shutil.rmtree(monitor.run_dir, ignore_errors=True)
+
+    async def _kill(self, monitor: Monitor) -> None:
+        try:
+            monitor.signal(9)
+        except (ProcessLookupError, OSError):
+            return
+        with trio.move_on_after(2):
+            await monitor.wait_exit()
+
+    async def _prepare(
+        self, container: Container, made: Exec, size: tuple[int, int] | None
+    ) -> Prepared:
+        live = self._containers.live(container.id)
+        run_dir = live.monitor.run_dir / "execs" / made.id[:16]
+        spec = compile_exec(
+            made.id,
+            live.spec,
+            live.monitor.pid,
+            live.monitor.start_time,
+            self._process(container, live.spec, made, size),
+            str(run_dir),
+        )
+        run_dir.mkdir(parents=True, mode=0o700)
+        return await self._containers.forks.start_exec(spec)
+
+    def _process(
+        self,
+        container: Container,
+        spec: ContainerSpec,
+        made: Exec,
+        size: tuple[int, int] | None,
+    ) -> Process:
+        request = made.request
+        own = spec.process
+        held, seccomp = own.capabilities, own.seccomp
+        if request.privileged:
+            host = self._containers.host
+            held, seccomp = capabilities((), (), host, privileged=True), ""
+            filtered, _ = seccomp_choice(container.host_config)
+            if filtered and own.seccomp:
+                seccomp = compiled_profile(
+                    held.effective, host.machine, str(self._containers.layout.seccomp_cache)
+                )
+        given = {entry.partition("=")[0] for entry in request.env}
+        base = environment(replace(container.config, tty=request.tty))
+        env = (*(e for e in base if e.partition("=")[0] not in given), *request.env)
+        return Process(
+            args=request.cmd,
+            env=env,
+            cwd=request.working_dir or own.cwd,
+            user=request.user or own.user,
+            groups=() if request.user else own.groups,
+            terminal=request.tty,
+            terminal_size=size,
+            stdin_open=request.attach_stdin,
+            capabilities=held,
+            rlimits=own.rlimits,
+            no_new_privileges=own.no_new_privileges,
+            seccomp=seccomp,
+            oom_score_adj=own.oom_score_adj,
+            umask=own.umask,
+        )
+
+    async def _watch(self, exec_id: str, monitor: Monitor) -> None:
+        record = await monitor.wait_exit()
+        self._monitors.pop(exec_id, None)
+        shutil.rmtree(monitor.run_dir, ignore_errors=True)
+        made = self._all.get(exec_id)
+        if made is None:
+            return
+        self._all[exec_id] = replace(made, running=False, exit_code=record.exit_code)
+        try:
+            container = self._containers.get(made.container_id)
+        except NotFoundError:
+            return
+        self._containers.publish(
+            container, "exec_die", {"execID": exec_id, "exitCode": str(record.exit_code)}
+        )
+        done = [e for e in self._all.values() if e.container_id == container.id and not e.running]
+        for old in done[:-REMEMBERED]:
+            self._all.pop(old.id, None)
+
+
+def _check_running(container: Container) -> None:
+    if container.state.status == "paused":
+        raise ConflictError(
+            f"Container {container.name} is paused, unpause the container before exec"
+        )
+    if not container.state.running:
+        raise ConflictError(f"container {container.id} is not running")

@@ -1,0 +1,282 @@
+"""A Container in the runtime's terms: limits, namespaces, devices, log target. Reads the host's /dev only."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from engine.errors import InvalidRequestError
+from engine.runtime.compile import ContainerInputs
+from engine.runtime.program import DEFAULT_PATH
+from engine.runtime.spec import DeviceNode, DeviceRule, Limits, LogTarget, Rlimit, Rootfs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from engine.containers.config import Config, DeviceMapping, HostConfig, ThrottleDevice
+    from engine.containers.model import Container
+    from engine.host import HostFacts
+    from engine.runtime.spec import Mount
+
+CPU_PERIOD = 100_000
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+LOG_SIZE, LOG_FILES = 20_000_000, 5
+
+
+def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's own wishes
+    container: Container,
+    *,
+    engine_id: str,
+    lower: tuple[str, ...],
+    folder: Path,
+    run_dir: Path,
+    mounts: tuple[Mount, ...],
+    namespaces: dict[str, str],
+    dns: bool,
+    seccomp: str,
+) -> ContainerInputs:
+    """All that the compiler needs to know. Raises InvalidRequestError."""
+    config, host = container.config, container.host_config
+    devices, rules = _devices(host.devices)
+    return ContainerInputs(
+        id=container.id,
+        engine_id=engine_id,
+        rootfs=Rootfs(
+            lower, str(folder / "upper"), str(folder / "work"), str(folder / "merged"),
+            host.readonly_rootfs,
+        ),
+        args=(container.path, *container.args),
+        env=environment(config),
+        run_dir=str(run_dir),
+        log=log_target(container, folder),
+        cwd=config.working_dir or "/",
+        user=config.user,
+        groups=tuple(host.group_add or ()),
+        terminal=config.tty,
+        terminal_size=_size(host.console_size) if config.tty else None,
+        stdin_open=config.open_stdin,
+        hostname=config.hostname,
+        domainname=config.domainname,
+        privileged=host.privileged,
+        cap_add=tuple(host.cap_add or ()),
+        cap_drop=tuple(host.cap_drop or ()),
+        security_opt=tuple(host.security_opt or ()),
+        seccomp=seccomp,
+        rlimits=tuple(Rlimit(u.name.removeprefix("RLIMIT_").lower(), u.soft, u.hard) for u in host.ulimits or ()),
+        sysctls=tuple((host.sysctls or {}).items()),
+        limits=limits_of(host),
+        mounts=mounts,
+        devices=devices,
+        device_rules=(*rules, *(parse_rule(text) for text in host.device_cgroup_rules or ())),
+        shm_size=host.shm_size,
+        namespaces=namespaces,
+        cgroup_parent=host.cgroup_parent,
+        oom_score_adj=host.oom_score_adj,
+        init=bool(host.init),
+        dns=dns,
+        masked_paths=host.masked_paths if not _systempaths_unconfined(host) else (),
+        readonly_paths=host.readonly_paths if not _systempaths_unconfined(host) else (),
+    )  # fmt: skip
+
+
+def environment(config: Config) -> tuple[str, ...]:
+    """The variables with those that Docker adds: PATH, HOSTNAME, TERM."""
+    have = {entry.partition("=")[0] for entry in config.env}
+    extra = {"PATH": DEFAULT_PATH, "HOSTNAME": config.hostname}
+    if config.tty:
+        extra["TERM"] = "xterm"
+    added = tuple(f"{key}={value}" for key, value in extra.items() if key not in have and value)
+    return (*added, *config.env)
+
+
+def limits_of(host: HostConfig) -> Limits:
+    """HostConfig's limits in the kernel's units."""
+    quota, period = host.cpu_quota or None, host.cpu_period or None
+    if host.nano_cpus:
+        quota, period = host.nano_cpus * CPU_PERIOD // 1_000_000_000, CPU_PERIOD
+    swap = host.memory_swap or (host.memory * 2 if host.memory else 0)
+    if host.memory and 0 < swap < host.memory:
+        raise InvalidRequestError(
+            "Minimum memoryswap limit should be larger than memory limit, see usage"
+        )
+    return Limits(
+        memory=host.memory or None,
+        memory_swap=swap or None,
+        memory_reservation=host.memory_reservation or None,
+        memory_swappiness=host.memory_swappiness if host.memory_swappiness != -1 else None,
+        oom_kill_disable=bool(host.oom_kill_disable),
+        cpu_shares=host.cpu_shares or None,
+        cpu_quota=quota,
+        cpu_period=period,
+        cpuset_cpus=host.cpuset_cpus,
+        cpuset_mems=host.cpuset_mems,
+        pids=host.pids_limit or None,
+        blkio_weight=host.blkio_weight or None,
+        read_bps=_throttles(host.blkio_device_read_bps),
+        write_bps=_throttles(host.blkio_device_write_bps),
+        read_iops=_throttles(host.blkio_device_read_i_ops),
+        write_iops=_throttles(host.blkio_device_write_i_ops),
+    )
+
+
+def _throttles(devices: Iterable[ThrottleDevice]) -> tuple[tuple[int, int, int], ...]:
+    found = []
+    for device in devices or ():
+        number = _stat(device.path).st_rdev
+        found.append((os.major(number), os.minor(number), device.rate))
+    return tuple(found)
+
+
+def _devices(
+    asked: Iterable[DeviceMapping],
+) -> tuple[tuple[DeviceNode, ...], tuple[DeviceRule, ...]]:
+    nodes: list[DeviceNode] = []
+    rules: list[DeviceRule] = []
+    for device in asked or ():
+        target = device.path_in_container or device.path_on_host
+        status = _stat(device.path_on_host)
+        if stat.S_ISDIR(status.st_mode):
+            for name in sorted(os.listdir(device.path_on_host)):
+                inner = _stat(f"{device.path_on_host}/{name}")
+                if _kind(inner):
+                    nodes.append(_node(f"{target}/{name}", inner))
+            continue
+        if not _kind(status):
+            raise InvalidRequestError(
+                f'error gathering device information while adding custom device "{device.path_on_host}": not a device node'
+            )
+        node = _node(target, status)
+        nodes.append(node)
+        access = device.cgroup_permissions or "rwm"
+        rules.append(DeviceRule(True, node.kind, node.major, node.minor, access))
+    return tuple(nodes), tuple(rules)
+
+
+def _stat(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise InvalidRequestError(
+            f'error gathering device information while adding custom device "{path}": {error.strerror}'
+        ) from error
+
+
+def _kind(status: os.stat_result) -> str:
+    return "c" if stat.S_ISCHR(status.st_mode) else "b" if stat.S_ISBLK(status.st_mode) else ""
+
+
+def _node(path: str, status: os.stat_result) -> DeviceNode:
+    kind = "c" if stat.S_ISCHR(status.st_mode) else "b"
+    number = status.st_rdev
+    return DeviceNode(
+        path, kind, os.major(number), os.minor(number), stat.S_IMODE(status.st_mode),  # type: ignore[arg-type]  # one of two letters
+        status.st_uid, status.st_gid,
+    )  # fmt: skip
+
+
+def parse_rule(text: str) -> DeviceRule:
+    """ "c 1:3 rwm" -> a rule. Raises InvalidRequestError."""
+    try:
+        kind, numbers, access = text.split()
+        major, _, minor = numbers.partition(":")
+        if kind not in ("a", "b", "c") or not access or set(access) - set("rwm"):
+            raise ValueError(text)  # noqa: TRY301  # said below, in one place
+        return DeviceRule(
+            True, kind, None if major == "*" else int(major), None if minor == "*" else int(minor),  # type: ignore[arg-type]  # one of three letters
+            access,
+        )  # fmt: skip
+    except ValueError as error:
+        raise InvalidRequestError(
+            f'invalid device cgroup rule format: "{text}"', hint='write "c 1:3 rwm"'
+        ) from error
+
+
+def log_target(container: Container, folder: Path) -> LogTarget:
+    """Where output goes. Raises InvalidRequestError for options that make no sense."""
+    options = dict(container.host_config.log_config.config or {})
+    driver = container.host_config.log_config.type
+    attributes = _log_attributes(container, options)
+    for known in ("labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"):
+        options.pop(known, None)
+    size = parse_size(options.pop("max-size", "")) if "max-size" in options else LOG_SIZE
+    files = options.pop("max-file", str(LOG_FILES))
+    compress = options.pop("compress", "false") == "true"
+    if options:
+        raise InvalidRequestError(
+            f"unknown log opt '{next(iter(options))}' for {driver} log driver"
+        )
+    if not files.isdigit() or int(files) < 1:
+        raise InvalidRequestError("max-file cannot be less than 1")
+    return LogTarget(
+        driver="none" if driver == "none" else "json-file",
+        path=str(folder / f"{container.id}-json.log"),
+        max_size=size,
+        max_files=int(files),
+        compress=compress,
+        attributes=attributes,
+    )
+
+
+def _log_attributes(
+    container: Container, options: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    chosen: dict[str, str] = {}
+    labels = container.config.labels
+    for name in filter(None, options.get("labels", "").split(",")):
+        if name in labels:
+            chosen[name] = labels[name]
+    variables = dict(entry.partition("=")[::2] for entry in container.config.env)
+    for name in filter(None, options.get("env", "").split(",")):
+        if name in variables:
+            chosen[name] = variables[name]
+    return tuple(chosen.items())
+
+
+def parse_size(text: str) -> int:
+    """ "10m" -> bytes; "-1" is no limit. Raises InvalidRequestError."""
+    lowered = text.strip().lower().removesuffix("b") or "0"
+    unit = lowered[-1] if lowered[-1] in "kmg" else ""
+    number = lowered.removesuffix(unit) if unit else lowered
+    try:
+        value = int(float(number) * _UNITS[unit])
+    except ValueError as error:
+        raise InvalidRequestError(f"invalid size: '{text}'", hint="write 10m or 1g") from error
+    return -1 if value < 0 else value
+
+
+def seccomp_choice(host: HostConfig) -> tuple[bool, dict[str, object] | None]:
+    """(whether to filter, a profile of the user's own). Raises InvalidRequestError."""
+    for option in host.security_opt or ():
+        key, _, value = option.partition("=") if "=" in option else option.partition(":")
+        if key != "seccomp":
+            continue
+        if value in ("unconfined", "builtin"):
+            return value == "builtin", None
+        try:
+            document = json.loads(value)
+        except ValueError as error:
+            raise InvalidRequestError(
+                f"invalid seccomp profile: {error}",
+                hint="the client sends the profile's content, not its path",
+            ) from error
+        return True, document
+    return not host.privileged, None
+
+
+def _systempaths_unconfined(host: HostConfig) -> bool:
+    return "systempaths=unconfined" in (host.security_opt or ())
+
+
+def _size(size: tuple[int, ...]) -> tuple[int, int] | None:
+    return (size[0], size[1]) if len(size) == 2 and all(size) else None
+
+
+def check_against_host(host_config: HostConfig, host: HostFacts) -> None:
+    """Refuse what this host can never give. Raises InvalidRequestError."""
+    if host_config.nano_cpus and host_config.nano_cpus > host.cpus * 1_000_000_000:
+        raise InvalidRequestError(
+            f"range of CPUs is from 0.01 to {host.cpus}.00, as there are only {host.cpus} CPUs available"
+        )

@@ -1,0 +1,289 @@
+"""One start: files, volumes, spec, process, network, program. All or nothing.
+
+The way: spec (pure) -> fork server -> a process that waits in its namespaces -> network -> release.
+What fails on the way is undone before the error leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.containers import netfiles
+from engine.containers.inputs import container_inputs, seccomp_choice
+from engine.containers.mounts import runtime_mounts
+from engine.errors import ConflictError, InvalidRequestError
+from engine.networks.model import EndpointRequest, PortRequest, Sandbox
+from engine.processes.client import StartError
+from engine.runtime.compile import capabilities, compile_container
+from engine.runtime.seccomp import compiled_profile
+from engine.runtime.spec import ContainerSpec, Rootfs, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.containers.model import Container
+    from engine.containers.registry import Registry
+    from engine.containers.rooms import Rooms
+    from engine.networks.model import Endpoint
+    from engine.processes.client import Monitor, Prepared
+
+SPEC_NAME = "spec.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A container whose program runs."""
+
+    monitor: Monitor
+    spec: ContainerSpec
+    warnings: tuple[str, ...]
+
+
+class Launcher:
+    """Starts containers; knows every room that takes part."""
+
+    def __init__(self, rooms: Rooms, registry: Registry) -> None:
+        self._layout = rooms.layout
+        self._registry = registry
+        self._images = rooms.images
+        self._volumes = rooms.volumes
+        self._networks = rooms.networks
+        self._forks = rooms.forks
+        self._host = rooms.host
+        self._engine_id = rooms.engine_id
+
+    def rootfs(self, container: Container) -> Rootfs:
+        """The overlay of a container. Raises NotFoundError for a missing layer."""
+        folder = self._layout.container(container.id)
+        lower = self._images.lower_dirs(self._images.find(container.image))
+        empty = self._layout.root / "empty"
+        if not lower:
+            empty.mkdir(exist_ok=True)
+        return Rootfs(
+            lower or (str(empty),),
+            str(folder / "upper"),
+            str(folder / "work"),
+            str(folder / "merged"),
+        )
+
+    def spec(self, container: Container) -> tuple[ContainerSpec, tuple[str, ...]]:
+        """What the kernel is to be asked for, and warnings. Raises EngineError of some kind."""
+        folder = self._layout.container(container.id)
+        host_config = container.host_config
+        paths = {
+            point.name: self._volumes.find(point.name).path
+            for point in container.mounts
+            if point.type == "volume"
+        }
+        for point in container.mounts:
+            if point.type == "bind":
+                _check_bind(point.source, create="create" in point.options)
+        files = {f"/etc/{name}": str(folder / name) for name in netfiles.NAMES}
+        held = capabilities(
+            host_config.cap_add or (),
+            host_config.cap_drop or (),
+            self._host,
+            privileged=host_config.privileged,
+        )
+        filtered, custom = seccomp_choice(host_config)
+        profile = ""
+        if filtered:
+            cache = str(self._layout.seccomp_cache)
+            profile = compiled_profile(held.effective, self._host.machine, cache, custom)
+        inputs = container_inputs(
+            container,
+            engine_id=self._engine_id,
+            lower=self.rootfs(container).lower,
+            folder=folder,
+            run_dir=self._layout.container_run(container.id),
+            mounts=runtime_mounts(container.mounts, paths, files),
+            namespaces=self._namespaces(container),
+            dns=self._has_dns(container),
+            seccomp=profile,
+        )
+        compiled = compile_container(inputs, self._host)
+        return compiled.spec, compiled.warnings
+
+    async def launch(
+        self, container: Container, before_start: Callable[[Monitor], Awaitable[None]]
+    ) -> Launched:
+        """Start a container's program; `before_start` may attach to its streams and so miss nothing.
+
+        Raises StartError and other EngineErrors.
+        """
+        run_dir = self._layout.container_run(container.id)
+        self._write_files(container)
+        spec, warnings = self.spec(container)
+        run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (run_dir / "exit.json").unlink(missing_ok=True)
+        (run_dir / SPEC_NAME).write_bytes(encode(spec))
+        prepared = await self._forks.prepare(spec)
+        try:
+            await self._connect(container, prepared)
+            await before_start(prepared.monitor)
+            await prepared.start()
+        except BaseException as error:
+            with trio.CancelScope(shield=True):
+                await prepared.abort()
+                await self._networks.detach(container.id)
+            if isinstance(error, StartError):
+                words = f"failed to create task for container: {error.message}"
+                raise StartError(error.exit_code, words) from error
+            raise
+        finally:
+            for fd in (prepared.netns_fd, *(prepared.dns_sockets or ())):
+                if fd is not None:
+                    os.close(fd)
+        return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings))
+
+    async def _connect(self, container: Container, prepared: Prepared) -> None:
+        if not container.networks or prepared.netns_fd is None:
+            return
+        sandbox = self.sandbox(container, prepared.netns_fd, prepared.dns_sockets)
+        endpoints = await self._networks.attach(sandbox)
+        self.write_hosts(container, endpoints)
+
+    def sandbox(self, container: Container, netns_fd: int, dns: tuple[int, int] | None) -> Sandbox:
+        """A container's wishes in the networks' terms."""
+        config, host_config = container.config, container.host_config
+        requests = []
+        for name, settings in container.networks.items():
+            ipam = settings.ipam_config
+            requests.append(
+                EndpointRequest(
+                    network=name,
+                    aliases=tuple(settings.aliases or ()),
+                    links=tuple(settings.links or ()),
+                    ipv4=ipam.ipv4_address if ipam else "",
+                    ipv6=ipam.ipv6_address if ipam else "",
+                    mac=settings.mac_address or "",
+                    gw_priority=settings.gw_priority,
+                    driver_opts=dict(settings.driver_opts or {}),
+                )
+            )
+        return Sandbox(
+            container_id=container.id,
+            name=container.name,
+            hostname=config.hostname,
+            netns_fd=netns_fd,
+            endpoints=tuple(requests),
+            dns_sockets=dns,
+            ports=port_requests(container),
+            dns_servers=tuple(host_config.dns),
+        )
+
+    def write_hosts(self, container: Container, endpoints: tuple[Endpoint, ...]) -> None:
+        """/etc/hosts with the addresses that the container has now."""
+        config = container.config
+        fqdn = f"{config.hostname}.{config.domainname}" if config.domainname else config.hostname
+        names = tuple(dict.fromkeys((fqdn, config.hostname)))
+        own = [netfiles.HostEntry(endpoint.ipv4, names) for endpoint in endpoints]
+        gateway = next((e.gateway for e in endpoints if e.gateway), "127.0.0.1")
+        text = netfiles.hosts_text(own, container.host_config.extra_hosts or (), gateway)
+        netfiles.write_in_place(self._layout.container(container.id), "hosts", text)
+
+    def _write_files(self, container: Container) -> None:
+        place = self._layout.container(container.id)
+        host_net = container.host_config.network_mode == "host"
+        other = self._network_of(container)
+        if other is not None:
+            theirs = self._layout.container(other.id)
+            for name in netfiles.NAMES:
+                text = (theirs / name).read_text() if (theirs / name).exists() else ""
+                netfiles.write_in_place(place, name, text)
+            return
+        hostname = container.config.hostname or os.uname().nodename
+        netfiles.write_in_place(place, "hostname", f"{hostname}\n")
+        text = netfiles.resolv_text(
+            netfiles.host_resolv_conf(),
+            container.host_config,
+            embedded=self._has_dns(container),
+        )
+        netfiles.write_in_place(place, "resolv.conf", text)
+        if host_net and os.path.exists("/etc/hosts"):
+            with open("/etc/hosts", errors="replace") as stream:
+                netfiles.write_in_place(place, "hosts", stream.read())
+        else:
+            self.write_hosts(container, ())
+
+    def _network_of(self, container: Container) -> Container | None:
+        kind, _, name = container.host_config.network_mode.partition(":")
+        return self._registry.find(name) if kind == "container" else None
+
+    def _has_dns(self, container: Container) -> bool:
+        return any(self._networks.find(n).name != "bridge" for n in container.networks)
+
+    def _namespaces(self, container: Container) -> dict[str, str]:
+        host = container.host_config
+        modes: dict[str, str] = {}
+        asked = {
+            "net": host.network_mode,
+            "pid": host.pid_mode,
+            "ipc": host.ipc_mode,
+            "uts": host.uts_mode,
+            "cgroup": host.cgroupns_mode,
+        }
+        for kind, mode in asked.items():
+            if mode == "host":
+                modes[kind] = "host"
+            elif mode.startswith("container:"):
+                modes[kind] = self._join(mode.partition(":")[2], kind)
+        if host.network_mode.startswith("container:"):
+            modes.setdefault("uts", self._join(host.network_mode.partition(":")[2], "uts"))
+        return modes
+
+    def _join(self, name: str, kind: str) -> str:
+        other = self._registry.find(name)
+        if not other.state.running:
+            raise ConflictError(
+                f"cannot join the {kind} namespace of container {other.name}: it is not running"
+            )
+        return f"/proc/{other.state.pid}/ns/{kind}"
+
+
+def port_requests(container: Container) -> tuple[PortRequest, ...]:
+    """HostConfig.PortBindings, and with PublishAllPorts every exposed port. Raises InvalidRequestError."""
+    found: list[PortRequest] = []
+    bindings = container.host_config.port_bindings or {}
+    for name, places in bindings.items():
+        port, protocol = parse_port(name)
+        for place in places or ():
+            low, _, high = place.host_port.partition("-")
+            if not (low or "0").isdigit() or not (high or "0").isdigit():
+                raise InvalidRequestError(f"invalid port specification: {place.host_port!r}")
+            found.append(PortRequest(port, protocol, place.host_ip, int(low or 0), int(high or 0)))
+    if container.host_config.publish_all_ports:
+        for name in container.config.exposed_ports or {}:
+            if name not in bindings:
+                port, protocol = parse_port(name)
+                found.append(PortRequest(port, protocol))
+    return tuple(found)
+
+
+def parse_port(name: str) -> tuple[int, str]:
+    """ "80/tcp" -> (80, "tcp"). Raises InvalidRequestError."""
+    number, _, protocol = name.partition("/")
+    if not number.isdigit() or not 0 < int(number) < 65536:
+        raise InvalidRequestError(f"invalid port specification: {name!r}")
+    if protocol not in ("", "tcp", "udp", "sctp"):
+        raise InvalidRequestError(f"invalid protocol in port specification: {name!r}")
+    return int(number), protocol or "tcp"
+
+
+def _check_bind(source: str, *, create: bool) -> None:
+    if os.path.exists(source):
+        return
+    if not create:
+        raise InvalidRequestError(
+            f'invalid mount config for type "bind": bind source path does not exist: {source}'
+        )
+    try:
+        os.makedirs(source, 0o755)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"error while creating mount source path '{source}': {error.strerror}"
+        ) from error

@@ -1,0 +1,31 @@
+"""What containers stand on, named once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.events.bus import EventBus
+    from engine.host import HostFacts
+    from engine.images.store import Images
+    from engine.networks.service import Networks
+    from engine.processes.client import ForkServer
+    from engine.storage.database import Database
+    from engine.storage.paths import Layout
+    from engine.volumes.service import Volumes
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms below containers, of one engine."""
+
+    layout: Layout
+    database: Database
+    events: EventBus
+    images: Images
+    volumes: Volumes
+    networks: Networks
+    forks: ForkServer
+    host: HostFacts
+    engine_id: str

@@ -1,0 +1,404 @@
+"""Containers: every verb of their life. The one place that changes a container's state.
+
+Rules: verbs on one container take turns (a lock each); the end of a process is seen by its watcher,
+which settles the state, takes the network away, decides on a restart, and rings whoever waits. A verb
+that needs an end waits for that ring. "Already so" is NotModifiedError.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.containers import restart
+from engine.containers.creation import NAME, choose_name, plan_container
+from engine.containers.execs import Execs
+from engine.containers.inputs import check_against_host
+from engine.containers.launching import SPEC_NAME, Launcher
+from engine.containers.log_watch import LogWatch
+from engine.containers.model import Created
+from engine.containers.registry import Registry
+from engine.containers.signals import parse_signal
+from engine.containers.supervision import Bell, Supervisor
+from engine.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotModifiedError,
+)
+from engine.processes.client import ExitRecord, read_exit
+from engine.runtime.cgroups import tree
+from engine.runtime.spec import ContainerSpec, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from engine.containers.model import Container, ContainerRequest, EndpointSettings, WaitCondition
+    from engine.containers.rooms import Rooms
+    from engine.containers.supervision import Live
+    from engine.processes.attachment import Attachment
+    from engine.runtime.spec import Rootfs
+
+
+class Containers:
+    """All containers of one engine."""
+
+    def __init__(self, rooms: Rooms, nursery: trio.Nursery) -> None:
+        self.layout = rooms.layout
+        self.host = rooms.host
+        self.forks = rooms.forks
+        self.nursery = nursery
+        self.images = rooms.images
+        self.volumes = rooms.volumes
+        self.networks = rooms.networks
+        self.registry = Registry(rooms.database)
+        self.execs = Execs(self)
+        self.log_watch = LogWatch()
+        nursery.start_soon(self.log_watch.run)
+        self._events = rooms.events
+        self._launcher = Launcher(rooms, self.registry)
+        self._life = Supervisor(
+            self.registry, rooms.networks, self._launcher, nursery, self.publish, self._remove_ended
+        )
+        self._life.execs = self.execs
+        rooms.images.users = lambda image_id: [c.id for c in self.all() if c.image == image_id]
+        rooms.volumes.users = lambda name: [
+            c.id for c in self.all() if any(m.name == name for m in c.mounts)
+        ]
+
+    def all(self) -> list[Container]:
+        """Every container, the oldest first."""
+        return self.registry.all()
+
+    def find(self, name: str) -> Container:
+        """By name, id or the beginning of one. Raises NotFoundError."""
+        return self.registry.find(name)
+
+    def get(self, container_id: str) -> Container:
+        """By its full id. Raises NotFoundError."""
+        return self.registry.get(container_id)
+
+    def live(self, container_id: str) -> Live:
+        """The handle of a running container. Raises ConflictError."""
+        return self._life.live(container_id)
+
+    def rootfs(self, container: Container) -> Rootfs:
+        """The overlay of a container. Raises NotFoundError for a missing layer."""
+        return self._launcher.rootfs(container)
+
+    def publish(
+        self, container: Container, action: str, attributes: Mapping[str, str] | None = None
+    ) -> None:
+        """An event of a container, with its labels, image and name."""
+        if action == "die":
+            self.log_watch.ring(str(self.layout.container(container.id)))
+        self._events.publish(
+            "container",
+            action,
+            container.id,
+            {
+                **container.config.labels,
+                "image": container.config.image,
+                "name": container.name,
+                **(attributes or {}),
+            },
+        )
+
+    async def create(self, request: ContainerRequest) -> Created:
+        """Make a container. Raises NotFoundError (the image), ConflictError (the name), ..."""
+        image = self.images.find(request.config.image)
+        check_against_host(request.host_config, self.host)
+        container_id = secrets.token_hex(32)
+        planned = plan_container(request, image, container_id, time.time_ns(), self.find)
+        if not planned.name:
+            name = choose_name(
+                lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()
+            )
+            planned = replace(planned, name=name)
+        kind, _, target = planned.host_config.network_mode.partition(":")
+        if kind == "container":
+            other = self.find(target)
+            mode = f"container:{other.id}"
+            planned = replace(planned, host_config=replace(planned.host_config, network_mode=mode))
+        self.registry.add(planned)
+        folder = self.layout.container(container_id)
+        try:
+            for name in ("upper", "work", "merged"):
+                (folder / name).mkdir(parents=True, mode=0o755)
+            folder.chmod(0o711)  # programs of users other than root reach their files
+            await self._make_volumes(planned)
+            _, warnings = self._launcher.spec(self._as_if_startable(planned))
+        except BaseException:
+            self.registry.remove(container_id)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self.publish(planned, "create")
+        return Created(container_id, warnings)
+
+    async def start(self, name: str) -> None:
+        """Start. Raises NotModifiedError if it runs, StartError, ConflictError."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            status = container.state.status
+            if status == "running":
+                raise NotModifiedError(f"container {container.name} is already running")
+            if status == "paused":
+                raise ConflictError("cannot start a paused container, try unpause instead")
+            if status in ("removing", "dead"):
+                raise ConflictError("container is marked for removal and cannot be started")
+            self._life.call_off_restart(container.id)
+            await self._life.launch(container)
+
+    async def stop(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """Stop. Raises NotModifiedError if it does not run."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            if container.state.status == "restarting":
+                self._life.call_off_restart(container.id)
+                self.registry.set_state(container.id, status="exited", stopped_by_user=True)
+                self._life.next_end(container.id).ring(container.state.exit_code)
+                return
+            if not container.state.running:
+                raise NotModifiedError(f"container {container.name} is not running")
+            await self._life.stop(container, timeout, signal)
+        self.publish(container, "stop")
+
+    async def restart(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """Stop, if it runs, and start again."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            self._life.call_off_restart(container.id)
+            if container.state.running:
+                await self._life.stop(container, timeout, signal)
+            await self._life.launch(self.get(container.id))
+        self.publish(container, "restart")
+
+    async def kill(self, name: str, signal: str = "") -> None:
+        """Send a signal (KILL by default). Raises ConflictError if it does not run."""
+        container = self.find(name)
+        number = parse_signal(signal or "KILL")
+        if container.state.status == "restarting":
+            self._life.call_off_restart(container.id)
+            self.registry.set_state(container.id, status="exited", stopped_by_user=True)
+            return
+        if not container.state.running:
+            raise ConflictError(
+                f"cannot kill container: {name}: container {container.id} is not running"
+            )
+        stops = {9, parse_signal(container.config.stop_signal or "TERM")}
+        if number in stops:
+            self.registry.set_state(container.id, stopped_by_user=True)
+        if number == 9:
+            await self._life.kill(container.id)
+            return
+        self._life.signal(self.live(container.id), number)
+        self.publish(container, "kill", {"signal": str(number)})
+
+    async def pause(self, name: str) -> None:
+        """Freeze every process. Raises ConflictError."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            if container.state.status == "paused":
+                raise ConflictError(f"Container {container.name} is already paused")
+            live = self.live(container.id)
+            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=True))
+            self.registry.set_state(container.id, status="paused")
+        self.publish(container, "pause")
+
+    async def unpause(self, name: str) -> None:
+        """Thaw. Raises ConflictError."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            if container.state.status != "paused":
+                raise ConflictError(f"Container {container.name} is not paused")
+            live = self.live(container.id)
+            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
+            self.registry.set_state(container.id, status="running")
+        self.publish(container, "unpause")
+
+    async def rename(self, name: str, new_name: str) -> None:
+        """Give another name. Raises ConflictError, InvalidRequestError."""
+        container = self.find(name)
+        new_name = new_name.removeprefix("/")
+        if not NAME.fullmatch(new_name):
+            raise InvalidRequestError(f"Invalid container name ({new_name})")
+        holder = self.registry.holder_of(new_name)
+        if holder is not None:
+            raise ConflictError(
+                f'Conflict. The container name "/{new_name}" is already in use by container "{holder}".'
+            )
+        old = container.name
+        container = self.registry.change(container.id, name=new_name)
+        self.publish(container, "rename", {"oldName": f"/{old}"})
+
+    def wait(
+        self, name: str, condition: WaitCondition = "not-running"
+    ) -> Callable[[], Awaitable[int]]:
+        """Arm a wait now; the function returned waits and gives the exit code. Raises NotFoundError."""
+        container = self.find(name)
+        if condition == "removed":
+            return self._life.removal(container.id).wait
+        if condition == "not-running" and not (
+            container.state.running or container.state.status == "restarting"
+        ):
+            bell = Bell()
+            bell.ring(container.state.exit_code)
+            return bell.wait
+        return self._life.next_end(container.id).wait
+
+    async def join_streams(self, container_id: str, **wants: bool) -> Attachment | None:
+        """Take part in a container's streams (stdin, stdout, stderr), now or from its next start on."""
+        return await self._life.join_streams(container_id, wants)
+
+    async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove; `volumes` takes anonymous ones along. Raises ConflictError if it runs (no force)."""
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            if container.state.running or container.state.status == "restarting":
+                if not force:
+                    raise ConflictError(
+                        f'cannot remove container "/{container.name}": container is '
+                        f"{container.state.status}: stop the container before removing or force remove"
+                    )
+                self._life.call_off_restart(container.id)
+                self.registry.set_state(container.id, stopped_by_user=True)
+                await self._life.kill(container.id)
+            await self._remove(container, volumes=volumes)
+
+    async def connect(self, name: str, network: str, settings: EndpointSettings) -> None:
+        """Join one more network, at once if it runs. Raises ConflictError."""
+        container = self.find(name)
+        found = self.networks.find(network)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            mode = container.host_config.network_mode
+            if mode in ("host", "none") or mode.startswith("container:"):
+                raise ConflictError(
+                    f"container {container.name} uses the network mode {mode} and cannot join networks"
+                )
+            if found.name in container.networks:
+                raise ConflictError(
+                    f"endpoint with name {container.name} already exists in network {found.name}"
+                )
+            joined = {**container.networks, found.name: settings}
+            planned = replace(container, networks={found.name: settings})
+            if container.state.running:
+                fd = os.open(f"/proc/{container.state.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    sandbox = self._launcher.sandbox(replace(planned, host_config=replace(planned.host_config, port_bindings={})), fd, None)  # fmt: skip
+                    await self.networks.connect(sandbox)
+                finally:
+                    os.close(fd)
+            container = self.registry.change(container.id, networks=joined)
+            if container.state.running:
+                self._launcher.write_hosts(
+                    container, tuple(self.networks.endpoints_for(container.id))
+                )
+
+    async def disconnect(self, name: str, network: str) -> None:
+        """Leave a network. Raises ConflictError."""
+        container = self.find(name)
+        found = self.networks.find(network)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            if found.name not in container.networks:
+                raise ConflictError(
+                    f"container {container.id} is not connected to network {found.name}"
+                )
+            if container.state.running:
+                await self.networks.disconnect(container.id, found.id)
+            left = {key: value for key, value in container.networks.items() if key != found.name}
+            self.registry.change(container.id, networks=left)
+
+    async def restore(self) -> None:
+        """After a start of the engine: adopt what runs, settle what ended, start what should run."""
+        dead: list[Container] = []
+        for container in self.all():
+            if container.state.status not in ("running", "paused", "restarting", "removing"):
+                continue
+            run_dir = self.layout.container_run(container.id)
+            monitor = await self.forks.adopt(run_dir)
+            if monitor is not None:
+                spec = decode(ContainerSpec, (run_dir / SPEC_NAME).read_bytes())
+                self._life.take(container, monitor, spec)
+            else:
+                dead.append(container)
+        await self.networks.restore(self._life.all_live())
+        for container in dead:
+            record = read_exit(self.layout.container_run(container.id))
+            await self._settle_found_dead(container, record)
+
+    async def _settle_found_dead(self, container: Container, record: ExitRecord | None) -> None:
+        ended = record or ExitRecord(137, 0)
+        self.registry.set_state(
+            container.id, status="exited", pid=0, exit_code=ended.exit_code,
+            finished_ns=ended.finished_ns or time.time_ns(), oom_killed=ended.oom_killed,
+        )  # fmt: skip
+        policy = container.host_config.restart_policy
+        if container.host_config.auto_remove:
+            await self._remove(container, volumes=True)
+        elif restart.wants_start_at_boot(
+            policy, ended.exit_code, stopped_by_user=container.state.stopped_by_user
+        ):
+            self._life.restart_soon(container.id)
+
+    async def _remove_ended(self, container_id: str) -> None:
+        async with self._life.lock(container_id):
+            if any(c.id == container_id for c in self.all()):
+                await self._remove(self.get(container_id), volumes=True)
+
+    async def _remove(self, container: Container, *, volumes: bool) -> None:
+        exit_code = container.state.exit_code
+        self.registry.remove(container.id)
+        self.execs.forget(container.id)
+        grave = self.layout.scratch / f"container-{container.id[:12]}"
+        folder = self.layout.container(container.id)
+        if folder.exists():
+            folder.rename(grave)
+        shutil.rmtree(self.layout.container_run(container.id), ignore_errors=True)
+        self._life.forget(container.id, exit_code)
+        self.publish(container, "destroy")
+        for point in container.mounts if volumes else ():
+            if point.anonymous and not self.volumes.users(point.name):
+                await self.volumes.remove(point.name, force=True)
+        self.nursery.start_soon(_delete_tree, grave)
+
+    def _as_if_startable(self, container: Container) -> Container:
+        """For the warnings of a create: what depends on other containers' running is left out."""
+        host = container.host_config
+        modes = {
+            field: "private"
+            for field in ("pid_mode", "ipc_mode")
+            if getattr(host, field).startswith("container:")
+        }
+        if host.network_mode.startswith("container:"):
+            modes["network_mode"] = "none"
+        return replace(container, host_config=replace(host, **modes), networks={}, mounts=())  # type: ignore[arg-type]  # names of strings
+
+    async def _make_volumes(self, container: Container) -> None:
+        for point in container.mounts:
+            if point.type != "volume":
+                continue
+            volume = self.volumes.create(
+                point.name, labels={"com.docker.volume.anonymous": ""} if point.anonymous else None
+            )
+            if not point.no_copy:
+                root = self._launcher.rootfs(container)
+                await self.volumes.fill(volume, root, point.destination)
+
+
+async def _delete_tree(folder: Path) -> None:
+    await trio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))

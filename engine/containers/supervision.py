@@ -1,0 +1,344 @@
+"""Running containers watched: their end settled, restarts decided, health probed, waiters told.
+
+The theory: a running container has a Live and a Bell. Its watcher waits for the monitor's word, takes
+the network away, settles the state, rings the bell, and starts it again where the policy says so.
+Everything here happens in the engine's nursery; nothing outlives the engine but the monitors.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.containers import health, restart
+from engine.containers.model import Health
+from engine.containers.signals import parse_signal, takes_notice
+from engine.errors import ConflictError, EngineError, NotFoundError
+from engine.processes.client import ExitRecord, StartError
+from engine.runtime.cgroups import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from engine.containers.execs import Execs
+    from engine.containers.launching import Launcher
+    from engine.containers.model import Container
+    from engine.containers.registry import Registry
+    from engine.networks.service import Networks
+    from engine.processes.attachment import Attachment
+    from engine.processes.client import Monitor
+    from engine.runtime.spec import ContainerSpec
+
+DEFAULT_GRACE = 10
+#: Seconds after SIGKILL in which a process must be gone.
+KILL_PATIENCE = 10.0
+
+
+@dataclass(slots=True)
+class Live:
+    """What only this engine process knows of a running container."""
+
+    monitor: Monitor
+    spec: ContainerSpec
+    scope: trio.CancelScope  # of its health checks
+
+
+@dataclass(slots=True)
+class Bell:
+    """Rings once; carries how it ended."""
+
+    rung: trio.Event = field(default_factory=trio.Event)
+    exit_code: int = 0
+
+    def ring(self, exit_code: int) -> None:
+        """Wake whoever waits. Idempotent."""
+        if not self.rung.is_set():
+            self.exit_code = exit_code
+            self.rung.set()
+
+    async def wait(self) -> int:
+        """The exit code, when it has rung."""
+        await self.rung.wait()
+        return self.exit_code
+
+
+@dataclass(slots=True)
+class Wish:
+    """Somebody who wants to be attached when a container starts."""
+
+    wants: dict[str, bool]
+    granted: trio.Event = field(default_factory=trio.Event)
+    attachment: Attachment | None = None
+
+
+class Supervisor:
+    """The running containers of one engine."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        networks: Networks,
+        launcher: Launcher,
+        nursery: trio.Nursery,
+        publish: Callable[[Container, str, Mapping[str, str]], None],
+        remove: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._registry = registry
+        self._networks = networks
+        self._launcher = launcher
+        self._nursery = nursery
+        self._publish = publish
+        self._remove = remove
+        self.execs: Execs  # set by the composition: execs need us, and we them
+        self._live: dict[str, Live] = {}
+        self._locks: dict[str, trio.Lock] = {}
+        self._ends: dict[str, Bell] = {}
+        self._removals: dict[str, Bell] = {}
+        self._pauses: dict[str, trio.CancelScope] = {}  # before a restart
+        self._delays: dict[str, float] = {}
+        self._wishes: dict[str, list[Wish]] = {}
+
+    def lock(self, container_id: str) -> trio.Lock:
+        """Verbs on one container take turns."""
+        return self._locks.setdefault(container_id, trio.Lock())
+
+    def live(self, container_id: str) -> Live:
+        """The handle of a running container. Raises ConflictError."""
+        live = self._live.get(container_id)
+        if live is None:
+            raise ConflictError(f"container {container_id} is not running")
+        return live
+
+    def all_live(self) -> list[str]:
+        """The ids of what runs."""
+        return list(self._live)
+
+    def next_end(self, container_id: str) -> Bell:
+        """Rings at the next end of the container's process."""
+        return self._ends.setdefault(container_id, Bell())
+
+    def removal(self, container_id: str) -> Bell:
+        """Rings when the container is removed."""
+        return self._removals.setdefault(container_id, Bell())
+
+    async def launch(self, container: Container, *, by_user: bool = True) -> None:
+        """Start the program and watch it. The state tells of a failure. Raises StartError, ..."""
+        try:
+            launched = await self._launcher.launch(
+                container, partial(self._attach_waiting, container.id)
+            )
+        except EngineError as error:
+            code = error.exit_code if isinstance(error, StartError) else 128
+            self._registry.set_state(
+                container.id, status="created" if not container.state.started_ns else "exited",
+                exit_code=code, error=str(error), finished_ns=time.time_ns(),
+            )  # fmt: skip
+            self._disappoint(container.id)
+            if container.host_config.auto_remove:
+                self._nursery.start_soon(self._remove, container.id)
+            raise
+        if by_user:
+            self._delays.pop(container.id, None)
+        container = self._registry.change(
+            container.id, restart_count=0 if by_user else container.restart_count + 1
+        )
+        checked = bool(health.probe_command(container.config))
+        container = self._registry.set_state(
+            container.id, status="running", pid=launched.monitor.pid,
+            start_time=launched.monitor.start_time, exit_code=0, error="", oom_killed=False,
+            started_ns=time.time_ns(), finished_ns=0, stopped_by_user=False,
+            health=Health("starting") if checked else None,
+        )  # fmt: skip
+        self._publish(container, "start", {})
+        self.take(container, launched.monitor, launched.spec)
+
+    def take(self, container: Container, monitor: Monitor, spec: ContainerSpec) -> None:
+        """Watch a running process, just started or adopted."""
+        live = Live(monitor, spec, trio.CancelScope())
+        self._live[container.id] = live
+        self._nursery.start_soon(self._watch, container.id, live)
+        if health.probe_command(container.config):
+            self._nursery.start_soon(self._check_health, container.id, live)
+
+    async def join_streams(self, container_id: str, wants: dict[str, bool]) -> Attachment | None:
+        """Take part in a container's streams, from its next start if it does not run.
+
+        None if it was removed before that.
+        """
+        live = self._live.get(container_id)
+        if live is not None:
+            return await live.monitor.attach(**wants)
+        wish = Wish(wants)
+        self._wishes.setdefault(container_id, []).append(wish)
+        await wish.granted.wait()
+        return wish.attachment
+
+    async def _attach_waiting(self, container_id: str, monitor: Monitor) -> None:
+        for wish in self._wishes.pop(container_id, []):
+            wish.attachment = await monitor.attach(**wish.wants)
+            wish.granted.set()
+
+    def _disappoint(self, container_id: str) -> None:
+        """There will be no streams: whoever waits for them hears so."""
+        for wish in self._wishes.pop(container_id, []):
+            wish.granted.set()
+
+    async def stop(self, container: Container, timeout: int | None, signal: str) -> None:
+        """End the process: the stop signal, the grace period, SIGKILL. Returns when it has ended.
+
+        A PID 1 that does nothing about the signal is not waited for (see signals.takes_notice).
+        """
+        live = self.live(container.id)
+        bell = self.next_end(container.id)
+        number = parse_signal(signal or container.config.stop_signal or "TERM")
+        grace: float = DEFAULT_GRACE
+        if timeout is not None or container.config.stop_timeout is not None:
+            grace = timeout if timeout is not None else container.config.stop_timeout or 0
+        self._registry.set_state(container.id, stopped_by_user=True)
+        if container.state.status == "paused":
+            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
+        own_pids = any(n.kind == "pid" and not n.path for n in live.spec.namespaces)
+        hopeless = own_pids and not live.spec.init and not takes_notice(live.monitor.pid, number)
+        if not hopeless and grace != 0:
+            self.signal(live, number)
+            self._publish(container, "kill", {"signal": str(number)})
+            with trio.move_on_after(grace if grace > 0 else float("inf")):
+                await bell.wait()
+        if not bell.rung.is_set():
+            await self.kill(container.id)
+
+    async def kill(self, container_id: str) -> None:
+        """SIGKILL, and wait for the end. Raises EngineError if there is none."""
+        live = self._live.get(container_id)
+        if live is None:
+            return
+        bell = self.next_end(container_id)
+        self.signal(live, 9)
+        self._publish(self._registry.get(container_id), "kill", {"signal": "9"})
+        with trio.move_on_after(KILL_PATIENCE):
+            await bell.wait()
+        if not bell.rung.is_set():
+            raise EngineError(
+                f"container {container_id[:12]} did not end within {KILL_PATIENCE:g} s of SIGKILL",
+                hint="a process of it hangs in the kernel (state D in ps)",
+            )
+
+    def signal(self, live: Live, number: int) -> None:
+        """Send a signal to PID 1; if it has just ended that is fine."""
+        try:
+            live.monitor.signal(number)
+        except (ProcessLookupError, OSError):
+            return
+
+    def call_off_restart(self, container_id: str) -> None:
+        """No restart will come of the last end. Idempotent."""
+        scope = self._pauses.pop(container_id, None)
+        if scope is not None:
+            scope.cancel()
+
+    def restart_soon(self, container_id: str) -> None:
+        """Start a container that was found dead."""
+        self._nursery.start_soon(self._restart_after, container_id, 0.0)
+
+    def forget(self, container_id: str, exit_code: int) -> None:
+        """A container is removed: tell whoever waited for that."""
+        removal = self._removals.pop(container_id, Bell())
+        self._ends.pop(container_id, Bell()).ring(exit_code)
+        removal.ring(exit_code)
+        self._disappoint(container_id)
+        self._locks.pop(container_id, None)
+        self._delays.pop(container_id, None)
+
+    async def _watch(self, container_id: str, live: Live) -> None:
+        record = await live.monitor.wait_exit()
+        live.scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._networks.detach(container_id)
+            await self._networks.set_answering(container_id, answering=True)
+        self._live.pop(container_id, None)
+        finished = record.finished_ns or time.time_ns()
+        container = self._registry.get(container_id)
+        state = container.state
+        again = restart.wants_restart(
+            container.host_config.restart_policy, record.exit_code, container.restart_count,
+            stopped_by_user=state.stopped_by_user,
+        )  # fmt: skip
+        container = self._registry.set_state(
+            container_id, status="restarting" if again else "exited", pid=0,
+            exit_code=record.exit_code, finished_ns=finished, oom_killed=record.oom_killed,
+        )  # fmt: skip
+        self._announce_end(container, record)
+        bell = self._ends.pop(container_id, None)
+        if bell:
+            bell.ring(record.exit_code)
+        if again:
+            delay = restart.next_delay(
+                self._delays.get(container_id, 0.0), finished - state.started_ns
+            )
+            self._delays[container_id] = delay
+            self._nursery.start_soon(self._restart_after, container_id, delay)
+        elif container.host_config.auto_remove:
+            self._nursery.start_soon(self._remove, container_id)
+
+    def _announce_end(self, container: Container, record: ExitRecord) -> None:
+        if record.oom_killed:
+            self._publish(container, "oom", {})
+        ran = max(container.state.finished_ns - container.state.started_ns, 0) // 1_000_000_000
+        self._publish(
+            container,
+            "die",
+            {"exitCode": str(record.exit_code), "execDuration": str(ran)},
+        )
+
+    async def _restart_after(self, container_id: str, delay: float) -> None:
+        with trio.CancelScope() as scope:
+            self._pauses[container_id] = scope
+            await trio.sleep(delay)
+        if scope.cancelled_caught:
+            return
+        async with self.lock(container_id):
+            try:
+                container = self._registry.get(container_id)
+            except NotFoundError:
+                return
+            if self._pauses.pop(container_id, None) is not scope or container.state.running:
+                return
+            try:
+                await self.launch(container, by_user=False)
+            except EngineError:
+                return  # the state tells why
+
+    async def _check_health(self, container_id: str, live: Live) -> None:
+        with live.scope:
+            container = self._registry.get(container_id)
+            check = container.config.healthcheck
+            assert check is not None
+            command = health.probe_command(container.config)
+            began = time.monotonic_ns()
+            usual = health.wait_before(check, Health("healthy"), 0, 0)
+            due = began + (check.start_interval or usual if check.start_period else usual)
+            wait, cost = 0, 0
+            while True:
+                state = self._registry.get(container_id).state.health or Health("starting")
+                wait = health.wait_before(check, state, wait, cost)
+                await trio.sleep(wait / 1e9)
+                started = time.monotonic_ns()
+                result = await self.execs.probe(container, command, health.timeout_of(check))
+                now = time.monotonic_ns()
+                cost = now - started
+                early = now < due
+                due = due if early else now + usual
+                after = health.after_probe(
+                    check, state, result,
+                    in_start_period=now - began < check.start_period, early=early,
+                )  # fmt: skip
+                container = self._registry.set_state(container_id, health=after)
+                if after.status != state.status:
+                    self._publish(container, f"health_status: {after.status}", {})
+                    await self._networks.set_answering(
+                        container_id, answering=after.status != "unhealthy"
+                    )

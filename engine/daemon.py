@@ -1,0 +1,197 @@
+"""The composition root: lock, recover, start the processes around the engine, serve, and stop.
+
+A stop ends the engine, its fork server and its network worker. Containers go on with their monitors;
+the DNS server, the bridges and the rules stay while any runs. Where none does, all of it is taken away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import stat
+from contextlib import AsyncExitStack, contextmanager
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.api.engine import Engine
+from engine.api.routes import Router
+from engine.api.server import Server
+from engine.build.execute import Builder
+from engine.build.runner import ContainerRunner
+from engine.containers.rooms import Rooms
+from engine.containers.service import Containers
+from engine.errors import EngineError, HostLimitError
+from engine.events.bus import EventBus
+from engine.host import probe_host
+from engine.images.pull import Puller
+from engine.images.store import Images
+from engine.networks.ports import PortHolder
+from engine.networks.service import Networks
+from engine.processes.client import open_fork_server
+from engine.runtime.cgroups import tree
+from engine.storage.database import Database
+from engine.storage.identity import engine_id
+from engine.volumes.service import Volumes
+from networking.dns.client import open_dns
+from networking.ipam import DEFAULT_POOLS, parse_pool
+from networking.linux.client import open_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from ipaddress import IPv4Network
+
+    from engine.build.request import Report
+    from engine.storage.paths import Layout
+
+
+@contextmanager
+def engine_lock(layout: Layout) -> Iterator[None]:
+    """One engine for a run folder and a root. Raises HostLimitError if there is one already."""
+    layout.run.mkdir(parents=True, exist_ok=True, mode=0o711)
+    layout.root.mkdir(parents=True, exist_ok=True, mode=0o711)
+    with layout.lock.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            raise HostLimitError(
+                f"an engine runs already for {layout.run} (process {stream.read().strip()})"
+            ) from error
+        stream.truncate(0)
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        yield
+        stream.truncate(0)
+
+
+def require_privileges() -> None:
+    """Raises HostLimitError where the kernel would refuse everything."""
+    if os.geteuid() != 0:
+        raise HostLimitError(
+            "the engine needs root, for namespaces, mounts and networks", hint="run it with sudo"
+        )
+
+
+async def serve(
+    layout: Layout,
+    pools: tuple[tuple[IPv4Network, int], ...] = (),
+    *,
+    publish_address: str = "0.0.0.0",  # noqa: S104  # Docker's default
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run an engine until it is told to stop. Raises HostLimitError and other EngineErrors."""
+    require_privileges()
+    with engine_lock(layout):
+        shutil.rmtree(layout.scratch, ignore_errors=True)
+        layout.scratch.mkdir(mode=0o700)
+        async with AsyncExitStack() as stack:
+            # The fork server comes first: before any thread exists.
+            forks = await stack.enter_async_context(open_fork_server())
+            database = Database.open(layout.database)
+            stack.callback(database.close)
+            identity = engine_id(database)
+            worker = await stack.enter_async_context(open_worker(f"pycompose-{identity}"))
+            dns = await open_dns(layout.run)
+            stack.callback(dns.close)
+            events = EventBus(database)
+            images = Images(layout, database, events)
+            networks = Networks(
+                database, events, worker, dns, identity, pools or DEFAULT_POOLS,
+                PortHolder(publish_address),
+            )  # fmt: skip
+            await networks.open()
+            rooms = Rooms(
+                layout=layout, database=database, events=events, images=images,
+                volumes=Volumes(layout, database, events), networks=networks, forks=forks,
+                host=probe_host(), engine_id=identity,
+            )  # fmt: skip
+            stopping = trio.Event()
+            async with trio.open_nursery() as nursery:
+                engine = compose_engine(rooms, nursery, stopping.set)
+                await engine.containers.restore()
+                await images.sweep()
+                listener = listen(layout)
+                nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
+                nursery.start_soon(obey_signals, stopping.set)
+                ready()
+                await stopping.wait()
+                listener.socket.close()
+                layout.socket.unlink(missing_ok=True)
+                idle = not any(c.state.running for c in engine.containers.all())
+                nursery.cancel_scope.cancel()
+            if idle:
+                await dns.stop()
+                await networks.close()
+                tree.remove_parent(rooms.host.cgroup_mode, f"pycompose-{identity}")
+
+
+def compose_engine(rooms: Rooms, nursery: trio.Nursery, shut_down: Callable[[], None]) -> Engine:
+    """The upper rooms on the lower ones."""
+    containers = Containers(rooms, nursery)
+    puller = Puller(rooms.images, rooms.events, rooms.host.architecture)
+
+    async def pull(name: str, report: Report) -> None:
+        await puller.pull(name, report)
+
+    builder = Builder(
+        rooms.images, rooms.database, ContainerRunner(containers), pull, rooms.layout.cache_mounts
+    )
+    return Engine(
+        id=rooms.engine_id,
+        version=metadata.version("pycompose"),
+        layout=rooms.layout,
+        host=rooms.host,
+        events=rooms.events,
+        images=rooms.images,
+        puller=puller,
+        volumes=rooms.volumes,
+        networks=rooms.networks,
+        containers=containers,
+        builder=builder,
+        shut_down=shut_down,
+    )
+
+
+def listen(layout: Layout) -> trio.SocketListener:
+    """The API's socket: root and the group `pycompose` (where there is one) may use it."""
+    layout.socket.unlink(missing_ok=True)
+    directory = os.open(layout.run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        # By descriptor: a socket's path has at most 107 bytes, a test's folder may be deeper.
+        server.bind(f"/proc/self/fd/{directory}/{layout.socket.name}")
+        layout.socket.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        server.listen(128)
+    finally:
+        os.close(directory)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(server))
+
+
+async def accept(listener: trio.SocketListener, server: Server, nursery: trio.Nursery) -> None:
+    """A task for each connection, until the listener is closed."""
+    while True:
+        try:
+            stream = await listener.accept()
+        except (trio.ClosedResourceError, OSError):
+            return
+        nursery.start_soon(server.serve, stream)
+
+
+async def obey_signals(stop: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT stop the engine."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            stop()
+
+
+def chosen_pools(texts: list[str]) -> tuple[tuple[IPv4Network, int], ...]:
+    """--address-pool values. Raises EngineError."""
+    try:
+        return tuple(parse_pool(text) for text in texts)
+    except ValueError as error:
+        raise EngineError(f"invalid address pool: {error}") from error

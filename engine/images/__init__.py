@@ -1,0 +1,1 @@
+"""Images: references, blob store, layers, unpacking."""

@@ -1,0 +1,103 @@
+"""Images as values: what a config says, typed; the raw document is kept for whoever shows it all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from engine.images.registry.manifest import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """Docker's HEALTHCHECK; durations in nanoseconds, 0 for the default; `test` ("NONE",) for none."""
+
+    test: tuple[str, ...] = ()
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any] | None) -> Healthcheck | None:
+        """Docker's JSON form."""
+        if not document:
+            return None
+        return cls(
+            tuple(document.get("Test") or ()),
+            int(document.get("Interval") or 0),
+            int(document.get("Timeout") or 0),
+            int(document.get("StartPeriod") or 0),
+            int(document.get("StartInterval") or 0),
+            int(document.get("Retries") or 0),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The inverse of `from_json`; defaults are left out."""
+        fields = {
+            "Test": list(self.test),
+            "Interval": self.interval,
+            "Timeout": self.timeout,
+            "StartPeriod": self.start_period,
+            "StartInterval": self.start_interval,
+            "Retries": self.retries,
+        }
+        return {key: value for key, value in fields.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of an image: the tar's digest, and the blob it came as, "" for one built here."""
+
+    diff_id: str
+    blob: str = ""
+    media_type: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A stored image. `document` is the whole config as in the OCI image-spec.
+
+    `references` are its names with tags; `digests` those under which a registry has it (name@digest).
+    """
+
+    id: str
+    document: dict[str, Any]
+    layers: tuple[Layer, ...]
+    references: tuple[str, ...] = ()
+    size: int = 0
+    created_ns: int = 0
+    parent: str = ""
+    digests: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it can be asked for by, but for its id."""
+        return (*self.references, *self.digests)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The execution defaults: Env, Cmd, Entrypoint ... in Docker's spelling."""
+        config: dict[str, Any] = self.document.get("config") or {}
+        return config
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """The layers' tar digests, lowest first."""
+        return tuple(layer.diff_id for layer in self.layers)
+
+    @property
+    def chain_ids(self) -> tuple[str, ...]:
+        """The identity of each layer on top of those below it, lowest first (OCI image-spec)."""
+        chain: list[str] = []
+        for diff_id in self.diff_ids:
+            chain.append(digest_of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
+        return tuple(chain)
+
+
+def encode_config(document: dict[str, Any]) -> bytes:
+    """A config's bytes, the same for the same content; their digest is the image's id."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()

@@ -1,0 +1,1 @@
+"""The registry client: OCI distribution and Docker v2 schema 2 over HTTP."""

@@ -1,0 +1,344 @@
+"""Images: found by name or id, listed, tagged, added, removed; and what nothing needs swept away."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import trio
+
+from engine.errors import ConflictError, InvalidRequestError, NotFoundError
+from engine.images.blobs import BlobStore
+from engine.images.layers import LayerStore
+from engine.images.model import Image, Layer, encode_config
+from engine.images.pack import pack_layer
+from engine.images.reference import parse_reference
+from engine.images.registry.manifest import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from engine.events.bus import EventBus
+    from engine.images.reference import Reference
+    from engine.storage.database import Database
+    from engine.storage.paths import Layout
+
+
+class Images:
+    """All images of one engine. What blocks runs in a thread; what decides is quick."""
+
+    def __init__(self, layout: Layout, database: Database, events: EventBus) -> None:
+        layout.scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch = layout.scratch
+        self.blobs = BlobStore(layout.blobs, layout.scratch)
+        self.layers = LayerStore(layout.layers, layout.scratch, database)
+        self._database = database
+        self._events = events
+        #: image ids that containers use; set by who knows (containers stand above images)
+        self.users: Callable[[str], list[str]] = lambda _image_id: []
+        #: digests of what is on its way to become an image: not to be swept away
+        self._held: Counter[str] = Counter()
+
+    def all(self) -> list[Image]:
+        """Every image, the newest first."""
+        rows = self._database.rows("SELECT id, document FROM images ORDER BY created_ns DESC")
+        names: dict[str, list[str]] = {}
+        for reference, image_id in self._database.rows(
+            "SELECT reference, image_id FROM image_references"
+        ):
+            names.setdefault(image_id, []).append(reference)
+        return [
+            self._image(image_id, document, names.get(image_id, [])) for image_id, document in rows
+        ]
+
+    def find(self, name: str) -> Image:
+        """By name[:tag], name@digest, id or a prefix of one. Raises NotFoundError."""
+        image = self._by_reference(name) or self._by_id(name)
+        if image is None:
+            raise NotFoundError(f"No such image: {name}")
+        return image
+
+    def lower_dirs(self, image: Image) -> tuple[str, ...]:
+        """The unpacked layers, the topmost first. Raises NotFoundError if one is missing."""
+        paths = []
+        for chain_id in image.chain_ids:
+            path = self.layers.path(chain_id)
+            if path is None:
+                raise NotFoundError(f"a layer of {image.id} is missing: pull or build it again")
+            paths.append(path)
+        return tuple(reversed(paths))
+
+    def tag(self, image: Image, name: str) -> str:
+        """Give an image a name; whoever had it loses it. Returns the complete familiar name."""
+        reference = parse_reference(name)
+        if reference.digest:
+            raise InvalidRequestError(f'cannot tag with a digest: "{name}"')
+        self._name(image, reference.familiar)
+        self._events.publish("image", "tag", image.id, {"name": reference.familiar})
+        return reference.familiar
+
+    def remember_digest(self, image: Image, reference: Reference, digest: str) -> None:
+        """Note that a registry has the image under this digest, so that it can be asked for by it."""
+        self._name(image, f"{reference.familiar_name}@{digest}")
+
+    def _name(self, image: Image, reference: str) -> None:
+        self._database.execute(
+            "INSERT INTO image_references (reference, image_id) VALUES (?, ?) "
+            "ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id",
+            (reference, image.id),
+        )
+
+    def add(self, document: dict[str, Any], layers: tuple[Layer, ...], parent: str = "") -> Image:
+        """Store an image whose layers are here already. Idempotent."""
+        raw = encode_config(document)
+        image_id = digest_of(raw)
+        return self.add_raw(raw, image_id, layers, parent)
+
+    def add_raw(
+        self, raw: bytes, image_id: str, layers: tuple[Layer, ...], parent: str = ""
+    ) -> Image:
+        """The same with the config's bytes as they came; their digest is the id."""
+        self.blobs.put(raw)
+        kept = {
+            "config": json.loads(raw),
+            "layers": [[la.diff_id, la.blob, la.media_type, la.size] for la in layers],
+            "parent": parent,
+        }
+        self._database.execute(
+            "INSERT INTO images (id, created_ns, document) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            (image_id, time.time_ns(), json.dumps(kept)),
+        )
+        image = self._by_id(image_id)
+        assert image is not None
+        return image
+
+    async def add_layer(self, parent: Image | None, upper: Path, document: dict[str, Any]) -> Image:
+        """An image with one more layer, made from an overlay's upper folder, which is consumed."""
+        diff_id, size = await trio.to_thread.run_sync(_measure, str(upper))
+        below = parent.layers if parent else ()
+        layer = Layer(diff_id, size=size)
+        draft = Image("", document, (*below, layer))
+        chain = draft.chain_ids
+        below_id = chain[-2] if len(chain) > 1 else ""
+        self.layers.adopt(upper, chain[-1], diff_id, below_id, size)
+        document = {**document, "rootfs": {"type": "layers", "diff_ids": list(draft.diff_ids)}}
+        return self.add(document, draft.layers, parent.id if parent else "")
+
+    async def add_archive(self, raw: IO[bytes], document: dict[str, Any]) -> Image:
+        """An image of one layer from a tar of a root file system (docker import)."""
+        folder, diff_id, size = await trio.to_thread.run_sync(self.layers.unpack, raw)
+        self.layers.adopt(folder, diff_id, diff_id, "", size)
+        document = {**document, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}
+        return self.add(document, (Layer(diff_id, size=size),))
+
+    async def remove(
+        self, name: str, *, force: bool = False, with_parents: bool = True
+    ) -> list[dict[str, str]]:
+        """Untag or delete, by Docker's rules; what was done, in Docker's words.
+
+        An image that others are built on stays, without a name, and goes with the last of them
+        (but for `with_parents` False). Raises ConflictError while it is needed, NotFoundError.
+        """
+        image = self.find(name)
+        reference = self._reference_of(name)
+        if reference:
+            going = _going_with(reference, image)
+            last = len(going) == len(image.names)
+            users = self.users(image.id)
+            if last and users and not force:
+                raise ConflictError(
+                    f'conflict: unable to remove repository reference "{name}" (must force) - '
+                    f"container {users[0][:12]} is using its referenced image {image.id[7:19]}"
+                )
+        else:
+            self._check_deletable(image, force=force)
+            going = list(image.names)
+        done: list[dict[str, str]] = []
+        self._untag(going, image, done)
+        if self._delete(image.id, done, with_parents=with_parents):
+            await self.sweep()
+        return done
+
+    async def prune(self, *, dangling: bool = True) -> tuple[list[dict[str, str]], int]:
+        """Remove images without a name (or all that no container uses); what and how many bytes.
+
+        An image without a name that others are built on is not dangling: it goes with them.
+        """
+        done: list[dict[str, str]] = []
+        for image in self.all():
+            if self.users(image.id) or (dangling and image.names):
+                continue
+            if image.names or not self._has_children(image.id):
+                self._untag(list(image.names), image, done)
+                self._delete(image.id, done)
+        return done, await self.sweep()
+
+    async def sweep(self) -> int:
+        """Remove layers and blobs that no image needs and nobody holds; the bytes freed."""
+        needed = set(self._held)
+        for image in self.all():
+            needed.update(image.chain_ids, [image.id], (layer.blob for layer in image.layers))
+        freed = 0
+        graves = []
+        for chain in self.layers.all():
+            if chain not in needed:
+                freed += self.layers.size(chain)
+                graves.append(self.layers.forget(chain))
+        for digest in self.blobs.all():
+            if digest not in needed:
+                freed += self.blobs.size(digest)
+                self.blobs.remove(digest)
+        for grave in filter(None, graves):
+            await trio.to_thread.run_sync(_delete_tree, grave)
+        return freed
+
+    @contextmanager
+    def holding(self, *digests: str) -> Iterator[None]:
+        """While inside, layers (by chain id) and blobs are kept that belong to no image yet."""
+        self._held.update(digests)
+        try:
+            yield
+        finally:
+            self._held -= Counter(digests)
+
+    def _check_deletable(self, image: Image, *, force: bool) -> None:
+        """Raises ConflictError in Docker's words."""
+        users = self.users(image.id)
+        if self._has_children(image.id):
+            how, why = "cannot be forced", "image has dependent child images"
+        elif users:
+            how = "cannot be forced" if force else "must be forced"
+            kind = "container" if force else "stopped container"
+            why = f"image is being used by {kind} {users[0][:12]}"
+        elif len(image.references) > 1 and not force:
+            how, why = "must be forced", "image is referenced in multiple repositories"
+        else:
+            return
+        raise ConflictError(f"conflict: unable to delete {image.id[7:19]} ({how}) - {why}")
+
+    def _delete(
+        self, image_id: str, done: list[dict[str, str]], *, with_parents: bool = True
+    ) -> bool:
+        """Delete an image that has no name, no user and no child; then its parent, likewise.
+
+        True if anything was deleted.
+        """
+        image = self._by_id(image_id)
+        if image is None or image.names or self.users(image.id) or self._has_children(image.id):
+            return False
+        self._database.execute("DELETE FROM images WHERE id = ?", (image.id,))
+        done.append({"Deleted": image.id})
+        self._events.publish("image", "delete", image.id, {"name": image.id})
+        if with_parents and image.parent:
+            self._delete(image.parent, done)
+        return True
+
+    def _has_children(self, image_id: str) -> bool:
+        query = "SELECT 1 FROM images WHERE json_extract(document, '$.parent') = ? LIMIT 1"
+        return bool(self._database.rows(query, (image_id,)))
+
+    def _untag(self, references: list[str], image: Image, done: list[dict[str, str]]) -> None:
+        for reference in references:
+            self._database.execute("DELETE FROM image_references WHERE reference = ?", (reference,))
+            done.append({"Untagged": reference})
+            self._events.publish("image", "untag", image.id, {"name": reference})
+
+    def _reference_of(self, name: str) -> str | None:
+        """The reference that a name means, if some image has it."""
+        try:
+            wanted = parse_reference(name)
+        except InvalidRequestError:
+            return None
+        at = f"{wanted.familiar_name}@{wanted.digest}" if wanted.digest else wanted.familiar
+        query = "SELECT reference FROM image_references WHERE reference = ?"
+        rows = self._database.rows(query, (at,))
+        return str(rows[0][0]) if rows else None
+
+    def _by_reference(self, name: str) -> Image | None:
+        rows = self._database.rows(
+            "SELECT image_id FROM image_references WHERE reference = ?",
+            (self._reference_of(name),),
+        )
+        return self._by_id(rows[0][0]) if rows else None
+
+    def _by_id(self, name: str) -> Image | None:
+        prefix = name.removeprefix("sha256:")
+        if not prefix or len(prefix) > 64 or set(prefix) - set("0123456789abcdef"):
+            return None
+        rows = self._database.rows(
+            "SELECT id, document FROM images WHERE id >= ? AND id < ?",
+            (f"sha256:{prefix}", f"sha256:{prefix}g"),
+        )
+        if len(rows) > 1:
+            raise InvalidRequestError(f"the image id {name} is ambiguous: give more of it")
+        if not rows:
+            return None
+        names = self._database.rows(
+            "SELECT reference FROM image_references WHERE image_id = ? ORDER BY reference",
+            (rows[0][0],),
+        )
+        return self._image(rows[0][0], rows[0][1], [row[0] for row in names])
+
+    def _image(self, image_id: str, document: str, references: list[str]) -> Image:
+        kept = json.loads(document)
+        layers = tuple(Layer(*fields) for fields in kept["layers"])
+        return Image(
+            image_id,
+            kept["config"],
+            layers,
+            references=tuple(name for name in references if "@" not in name),
+            size=sum(layer.size for layer in layers),
+            parent=kept["parent"],
+            digests=tuple(name for name in references if "@" in name),
+        )
+
+
+def _going_with(reference: str, image: Image) -> list[str]:
+    """What an image loses with one of its names: with a repository's last tag, its digests too."""
+    repository = _repository(reference)
+    if any(_repository(tag) == repository for tag in image.references if tag != reference):
+        return [reference]
+    digests = (d for d in image.digests if d != reference and _repository(d) == repository)
+    return [reference, *digests]
+
+
+def _repository(reference: str) -> str:
+    name, _, digest = reference.partition("@")
+    return name if digest else name.rpartition(":")[0]
+
+
+def _measure(folder: str) -> tuple[str, int]:
+    """The diff id a folder would have as a tar, and the tar's size; nothing is written."""
+    import hashlib
+
+    class Measure:
+        """A stream that only hashes."""
+
+        def __init__(self) -> None:
+            self.running = hashlib.sha256()
+            self.size = 0
+
+        def write(self, chunk: bytes) -> int:
+            """Count and hash."""
+            self.running.update(chunk)
+            self.size += len(chunk)
+            return len(chunk)
+
+    out = Measure()
+    pack_layer(folder, out)  # type: ignore[arg-type]  # pack writes, and nothing else
+    return f"sha256:{out.running.hexdigest()}", out.size
+
+
+def _delete_tree(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def spool(folder: Path) -> IO[bytes]:
+    """A nameless file in scratch for a request's body."""
+    return tempfile.TemporaryFile(dir=folder)

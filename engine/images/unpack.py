@@ -1,0 +1,218 @@
+"""A layer's tar into a folder that overlayfs takes as a lower one. The tar is hostile until read.
+
+Rules: every name is resolved inside the folder by openat2 (no "..", no symlink leads out); whiteouts
+become overlayfs's own; the number and size of what is unpacked is bounded; what fails leaves the
+folder to its owner, who throws it away. Sources: OCI image-spec layer.md, overlayfs.rst.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tarfile
+from typing import TYPE_CHECKING
+
+from engine.errors import EngineError, InvalidRequestError
+from engine.runtime import syscalls as sc
+from engine.runtime.mounting import open_or_make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.images.compression import HashedReader
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+OPAQUE_XATTR = "trusted.overlay.opaque"
+ENTRY_LIMIT = 5_000_000
+_RESOLVE = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
+
+
+def unpack_layer(stream: HashedReader, folder: Path) -> int:
+    """Unpack a tar into an existing folder; the bytes of its files.
+
+    Raises InvalidRequestError for a broken or hostile tar, EngineError where the disk refuses.
+    """
+    unpacker = _Unpacker(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for number, entry in enumerate(archive):
+                if number > ENTRY_LIMIT:
+                    raise InvalidRequestError(f"a layer has more than {ENTRY_LIMIT} entries")
+                unpacker.take(archive, entry)
+        unpacker.finish()
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile lets numbers through
+        raise InvalidRequestError(f"the archive is no sound tar: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EngineError(f"no space left on device while unpacking {folder.name}") from error
+        raise InvalidRequestError(f"cannot unpack the archive: {error}") from error
+    finally:
+        unpacker.close()
+    return unpacker.size
+
+
+class _Unpacker:
+    """One run; keeps the descriptor of the folder that the last entry was in."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.size = 0
+        self._parent: tuple[str, int] | None = None
+        self._times: list[tuple[str, float]] = []
+
+    def take(self, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
+        """Unpack one entry."""
+        name = os.path.normpath("/" + entry.name).lstrip("/")
+        if not name:
+            os.chmod(f"/proc/self/fd/{self.root}", entry.mode & 0o7777)
+            os.chown(f"/proc/self/fd/{self.root}", entry.uid, entry.gid)
+            return
+        folder, _, base = name.rpartition("/")
+        parent = self._open_parent(folder)
+        if base.startswith(WHITEOUT):
+            self._white_out(parent, base)
+            return
+        self._make(archive, entry, parent, base)
+        if entry.isdir():
+            self._times.append((name, entry.mtime))
+
+    def finish(self) -> None:
+        """Set the folders' times, which their contents have changed."""
+        for name, mtime in reversed(self._times):
+            fd = sc.openat2(self.root, name, os.O_PATH | os.O_NOFOLLOW, _RESOLVE)
+            os.utime(f"/proc/self/fd/{fd}", (mtime, mtime))
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close descriptors."""
+        if self._parent:
+            os.close(self._parent[1])
+        os.close(self.root)
+
+    def _open_parent(self, folder: str) -> int:
+        if self._parent and self._parent[0] == folder:
+            return self._parent[1]
+        if self._parent:
+            os.close(self._parent[1])
+            self._parent = None
+        path = f"/{folder}"
+        fd = open_or_make(self.root, path, folder=True)
+        self._parent = (folder, fd)
+        return fd
+
+    def _white_out(self, parent: int, base: str) -> None:
+        if base == OPAQUE:
+            os.setxattr(f"/proc/self/fd/{parent}", OPAQUE_XATTR, b"y")
+            return
+        if base.startswith(WHITEOUT * 2):
+            return  # aufs's own book-keeping
+        hidden = base.removeprefix(WHITEOUT)
+        if hidden in ("", ".", ".."):
+            raise InvalidRequestError(f"the archive has a broken whiteout {base!r}")
+        # It means what lies below: what this layer itself has there stays (OCI image-spec).
+        if _is_folder(parent, hidden):
+            _make_opaque(parent, hidden)
+            return
+        try:
+            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
+        except FileExistsError:
+            pass  # it hides what lies below already
+
+    def _make(
+        self, archive: tarfile.TarFile, entry: tarfile.TarInfo, parent: int, base: str
+    ) -> None:
+        merges = entry.isdir() and _is_folder(parent, base)
+        hidden = False if merges else _remove(parent, base)
+        if entry.isdir():
+            if not merges:
+                os.mkdir(base, 0o700, dir_fd=parent)
+            if hidden:
+                _make_opaque(parent, base)
+        elif entry.issym():
+            os.symlink(entry.linkname, base, dir_fd=parent)
+        elif entry.islnk():
+            self._link(entry, parent, base)
+            return
+        elif entry.isfile():
+            self._write(archive, entry, parent, base)
+        elif entry.ischr() or entry.isblk():
+            kind = stat.S_IFCHR if entry.ischr() else stat.S_IFBLK
+            os.mknod(base, kind | 0o600, os.makedev(entry.devmajor, entry.devminor), dir_fd=parent)
+        elif entry.isfifo():
+            os.mkfifo(base, 0o600, dir_fd=parent)
+        else:
+            raise InvalidRequestError(f"the archive has an entry of an unknown kind: {entry.name}")
+        self._own(entry, parent, base)
+
+    def _write(
+        self, archive: tarfile.TarFile, entry: tarfile.TarInfo, parent: int, base: str
+    ) -> None:
+        source = archive.extractfile(entry)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(base, flags, 0o600, dir_fd=parent)
+        with os.fdopen(fd, "wb") as target:
+            assert source is not None
+            while chunk := source.read(1 << 20):
+                if not chunk.strip(b"\0"):
+                    target.seek(len(chunk), os.SEEK_CUR)
+                else:
+                    target.write(chunk)
+            target.truncate(entry.size)
+        self.size += entry.size
+
+    def _link(self, entry: tarfile.TarInfo, parent: int, base: str) -> None:
+        name = os.path.normpath("/" + entry.linkname).lstrip("/")
+        folder, _, source = name.rpartition("/")
+        fd = sc.openat2(self.root, f"/{folder}", os.O_PATH | os.O_DIRECTORY, _RESOLVE)
+        try:
+            os.link(source, base, src_dir_fd=fd, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(fd)
+
+    def _own(self, entry: tarfile.TarInfo, parent: int, base: str) -> None:
+        os.chown(base, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+        if not entry.issym():
+            os.chmod(base, entry.mode & 0o7777, dir_fd=parent)
+        for key, value in entry.pax_headers.items():
+            if key.startswith("SCHILY.xattr.") and not key.startswith("SCHILY.xattr.trusted."):
+                raw = value.encode("utf-8", "surrogateescape")
+                _set_xattr(f"/proc/self/fd/{parent}/{base}", key.removeprefix("SCHILY.xattr."), raw)
+        os.utime(base, (entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
+
+
+def _is_folder(parent: int, base: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(base, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _make_opaque(parent: int, base: str) -> None:
+    """Hide what lower layers have in a folder."""
+    os.setxattr(f"/proc/self/fd/{parent}/{base}", OPAQUE_XATTR, b"y", follow_symlinks=False)
+
+
+def _set_xattr(path: str, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value, follow_symlinks=False)
+    except OSError as error:
+        # As Docker has it: what this file system does not keep is no reason to refuse an image.
+        if error.errno != errno.ENOTSUP and not name.startswith("user."):
+            raise
+
+
+def _remove(parent: int, base: str) -> bool:
+    """Whatever an earlier entry of the same archive put there; True if that was a whiteout."""
+    try:
+        status = os.stat(base, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        import shutil
+
+        shutil.rmtree(base, dir_fd=parent)
+    else:
+        os.unlink(base, dir_fd=parent)
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0

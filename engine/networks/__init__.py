@@ -1,0 +1,1 @@
+"""Networks, endpoints and leases of this engine, over the networking package."""

@@ -1,0 +1,1 @@
+"""Fork server and monitors (forked side), and their clients (trio side)."""

@@ -1,0 +1,69 @@
+"""The process that containers are forked from: single-threaded, preloaded, its heap frozen.
+
+It imports what a start needs once, so that a start costs a fork and what the kernel charges. It ends
+when its engine does; the monitors it forked do not, and the kernel reaps them for it.
+Run as `python -m engine.processes.fork_server FD`.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import os
+import signal
+import socket
+import sys
+
+from engine.processes import messages
+from engine.processes.monitor import run_monitor
+from engine.runtime import syscalls as sc
+
+__all__ = ["fork_or_refuse", "serve"]
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork a monitor for each request until the engine closes its end."""
+    sc.set_name("pycompose-forks")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    os.umask(0o022)  # what is made inside a root must not depend on who started the engine
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    while True:
+        fds = array.array("i")
+        message, ancillary, _, _ = requests.recvmsg(
+            messages.LIMIT, socket.CMSG_LEN(2 * fds.itemsize), socket.MSG_CMSG_CLOEXEC
+        )
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        if not message:
+            return
+        if fork_or_refuse(fds[1]) == 0:
+            requests.close()
+            try:
+                run_monitor(messages.decode(message), fds[0], socket.socket(fileno=fds[1]))
+            finally:
+                os._exit(1)
+        for fd in fds:
+            os.close(fd)
+
+
+def fork_or_refuse(channel: int) -> int | None:
+    """fork(2); where the host has no room for a process, whoever asked hears it: None."""
+    try:
+        return os.fork()
+    except OSError as error:
+        words = f"cannot fork a monitor: {error.strerror}"
+        try:
+            os.write(channel, messages.encode(failed=words, exit_code=125))
+        except OSError:
+            pass  # whoever asked has gone
+        return None
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,57 @@
+"""What engine, fork server and monitors say to each other. Versioned: a monitor outlives its engine.
+
+Three conversations, all over unix sockets:
+1. engine -> fork server (SEQPACKET): one datagram with a Request, and two descriptors: a memfd with
+   the spec, and the monitor's end of the launch channel.
+2. launch channel (SEQPACKET) between engine and a new monitor: Prepared with descriptors, then
+   START or ABORT, then Started or Failed. The engine closes it.
+3. the monitor's own socket in the run folder (STREAM): one line of JSON asks (attach, resize, wait);
+   one line answers; after an attach both sides go on with stream frames and raw stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+#: Of conversation 3: an engine that is newer must still understand it.
+PROTOCOL = 1
+CONTAINER, EXEC = "container", "exec"
+START, ABORT = b"start", b"abort"
+SOCKET_NAME, EXIT_NAME = "monitor.sock", "exit.json"
+#: Largest datagram and largest request line.
+LIMIT = 1 << 16
+
+
+def encode(**fields: Any) -> bytes:
+    """A message as JSON bytes."""
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def decode(message: bytes) -> dict[str, Any]:
+    """The inverse of `encode`. Raises ValueError."""
+    document = json.loads(message)
+    if not isinstance(document, dict):
+        raise ValueError(f"not a message: {message[:80]!r}")
+    return document
+
+
+def bind_socket(folder: str) -> socket.socket:
+    """Listen on a run folder's socket; by descriptor, since paths of sockets are short (unix(7))."""
+    directory = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        try:
+            os.unlink(SOCKET_NAME, dir_fd=directory)
+        except FileNotFoundError:
+            pass
+        server.bind(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
+        server.listen(64)
+    except OSError:
+        server.close()
+        raise
+    finally:
+        os.close(directory)
+    return server

@@ -1,0 +1,1 @@
+"""From a compiled spec to a running process in its namespaces."""

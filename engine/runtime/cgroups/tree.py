@@ -1,0 +1,242 @@
+"""A container's cgroup in every hierarchy that has something to do: made, joined, killed, removed.
+
+Rules: the unified hierarchy, where there is one, tracks and kills; of v1's hierarchies only those
+that carry a limit are joined, since each join waits for the kernel. Paths come from the spec; the
+machine's own cgroups are never written. Sources: cgroups(7), the kernel's cgroup-v1 and cgroup-v2.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.runtime.cgroups.devices import attach_device_filter
+from engine.runtime.cgroups.limits import writes_v1, writes_v2
+
+if TYPE_CHECKING:
+    from engine.runtime.spec import Cgroup, DeviceRule
+
+MOUNT = "/sys/fs/cgroup"
+V2_CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A cgroup that exists: `unified` is its folder in the v2 hierarchy ("" without one)."""
+
+    unified: str
+    folders: tuple[str, ...]  # v1 folders to join
+    warnings: tuple[str, ...]
+
+    def join(self, pid: int) -> None:
+        """Move a process into the v1 hierarchies; the unified one is joined at birth."""
+        for folder in self.folders:
+            _write(f"{folder}/cgroup.procs", str(pid))
+
+
+def unified_mount(mode: str) -> str:
+    """Where the v2 hierarchy is mounted, "" under plain v1."""
+    return {"v2": MOUNT, "hybrid": f"{MOUNT}/unified"}.get(mode, "")
+
+
+def create(cgroup: Cgroup) -> Made:
+    """Make the cgroup and set its limits. Raises OSError; a missing controller is a warning."""
+    warnings: list[str] = []
+    unified = ""
+    top = unified_mount(cgroup.mode)
+    if top:
+        unified = f"{top}/{cgroup.path}"
+        _make_fresh(unified)
+    if cgroup.mode == "v2":
+        _delegate(top, cgroup.path)
+        for write in writes_v2(cgroup.limits):
+            _set(f"{unified}/{write.file}", write.value, warnings)
+        attach_device_filter(unified, cgroup.devices)
+        return Made(unified, (), tuple(warnings))
+    folders: dict[str, None] = {}
+    for write in writes_v1(cgroup.limits):
+        folder = f"{MOUNT}/{write.controller}/{cgroup.path}"
+        if folder not in folders and _is_mounted(write.controller):
+            _make_v1(folder, write.controller)
+            folders[folder] = None
+        _set(f"{folder}/{write.file}", write.value, warnings)
+    if cgroup.devices and _is_mounted("devices"):
+        folder = f"{MOUNT}/devices/{cgroup.path}"
+        _make_v1(folder, "devices")
+        folders[folder] = None
+        for rule in cgroup.devices:
+            _write(f"{folder}/devices.{'allow' if rule.allow else 'deny'}", device_line(rule))
+    elif cgroup.devices and unified:
+        attach_device_filter(unified, cgroup.devices)
+    elif cgroup.devices:
+        warnings.append("this kernel has no devices controller: device rules are not in effect")
+    return Made(unified, tuple(folders), tuple(warnings))
+
+
+def _is_mounted(controller: str) -> bool:
+    # In a tmpfs, where v1 has its mount points, making folders for a hierarchy would succeed.
+    return os.path.exists(f"{MOUNT}/{controller}/cgroup.procs")
+
+
+def device_line(rule: DeviceRule) -> str:
+    """A rule in the words of devices.allow: "c 1:3 rwm"."""
+    major = "*" if rule.major is None else rule.major
+    minor = "*" if rule.minor is None else rule.minor
+    return "a" if rule.kind == "a" else f"{rule.kind} {major}:{minor} {rule.access}"
+
+
+def folders_of(cgroup: Cgroup) -> list[str]:
+    """Every folder of this cgroup that exists now."""
+    tops = (
+        [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
+        if cgroup.mode != "v2"
+        else [MOUNT]
+    )
+    found = [f"{top}/{cgroup.path}" for top in tops]
+    real = {os.path.realpath(folder) for folder in found if os.path.isdir(folder)}
+    return sorted(real)
+
+
+def processes(cgroup: Cgroup) -> list[int]:
+    """The pids in the cgroup and below, by the hierarchy that tracks."""
+    pids: set[int] = set()
+    for folder in _tracking(cgroup):
+        for path, _, _ in os.walk(folder):
+            try:
+                with open(f"{path}/cgroup.procs") as lines:
+                    pids.update(int(line) for line in lines)
+            except FileNotFoundError:
+                continue
+    return sorted(pids)
+
+
+def kill_all(cgroup: Cgroup) -> None:
+    """SIGKILL every process of the cgroup, frozen ones too."""
+    top = unified_mount(cgroup.mode)
+    if top and os.path.exists(f"{top}/{cgroup.path}/cgroup.kill"):
+        _write(f"{top}/{cgroup.path}/cgroup.kill", "1")
+        return
+    for pid in processes(cgroup):
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+
+
+def remove(cgroup: Cgroup, patience: float = 2.0) -> None:
+    """Remove the cgroup's folders; waits up to `patience` seconds for dying processes to be gone."""
+    deadline = time.monotonic() + patience
+    for top in folders_of(cgroup):
+        for folder, _, _ in os.walk(top, topdown=False):
+            while True:
+                try:
+                    os.rmdir(folder)
+                except FileNotFoundError:
+                    pass
+                except OSError:
+                    if time.monotonic() < deadline:
+                        time.sleep(0.002)  # no event tells that a cgroup has emptied under v1
+                        continue
+                break
+
+
+def remove_parent(mode: str, path: str) -> None:
+    """Remove the folder that an engine's containers had theirs in, wherever it is empty."""
+    tops = [MOUNT] if mode == "v2" else [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
+    for top in tops:
+        try:
+            os.rmdir(f"{top}/{path}")
+        except OSError:
+            continue  # not there, or in use
+
+
+def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
+    """Freeze or thaw every process; returns when the kernel says it is so (or after 10 seconds)."""
+    top = unified_mount(cgroup.mode)
+    folder = f"{top}/{cgroup.path}"
+    _write(f"{folder}/cgroup.freeze", "1" if frozen else "0")
+    deadline = time.monotonic() + 10
+    wanted = f"frozen {int(frozen)}"
+    while time.monotonic() < deadline:
+        with open(f"{folder}/cgroup.events") as lines:
+            if wanted in lines.read().splitlines():
+                return
+        time.sleep(0.001)
+
+
+def oom_kills(cgroup: Cgroup) -> int:
+    """How often the kernel's OOM killer struck in this cgroup."""
+    name = "memory.events" if cgroup.mode == "v2" else "memory.oom_control"
+    top = MOUNT if cgroup.mode == "v2" else f"{MOUNT}/memory"
+    try:
+        with open(f"{top}/{cgroup.path}/{name}") as lines:
+            fields = dict(line.split() for line in lines)
+    except OSError:
+        return 0
+    return int(fields.get("oom_kill", 0))
+
+
+def _tracking(cgroup: Cgroup) -> list[str]:
+    top = unified_mount(cgroup.mode)
+    return [f"{top}/{cgroup.path}"] if top else folders_of(cgroup)
+
+
+def _make_fresh(folder: str) -> None:
+    # A cgroup that was killed kills whatever is cloned into it, so it is never used twice.
+    try:
+        os.makedirs(folder, 0o755)
+    except FileExistsError:
+        os.rmdir(folder)
+        os.mkdir(folder, 0o755)
+
+
+def _make_v1(folder: str, controller: str) -> None:
+    os.makedirs(folder, 0o755, exist_ok=True)
+    if controller == "cpuset":
+        _inherit_cpuset(folder)
+
+
+def _inherit_cpuset(folder: str) -> None:
+    parts = folder[len(MOUNT) + 1 :].split("/")
+    above = f"{MOUNT}/{parts[0]}"
+    for part in parts[1:]:
+        here = f"{above}/{part}"
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            with open(f"{here}/{file}") as stream:
+                empty = not stream.read().strip()
+            if empty:
+                with open(f"{above}/{file}") as stream:
+                    _write(f"{here}/{file}", stream.read().strip())
+        above = here
+
+
+def _delegate(top: str, path: str) -> None:
+    with open(f"{top}/cgroup.controllers") as stream:
+        there = stream.read().split()
+    wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in there)
+    folder = top
+    for part in path.split("/"):
+        try:
+            _write(f"{folder}/cgroup.subtree_control", wanted)
+        except OSError:
+            pass  # what is missing for a limit shows as a warning when the limit is set
+        folder = f"{folder}/{part}"
+
+
+def _set(path: str, value: str, warnings: list[str]) -> None:
+    try:
+        _write(path, value)
+    except FileNotFoundError:
+        warnings.append(
+            f"this kernel has no {os.path.basename(path)}: the limit {value} is not in effect"
+        )
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)

@@ -1,0 +1,123 @@
+"""A container's root: everything mounted, the root entered, the old one detached."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from engine.runtime import mounting
+from engine.runtime import syscalls as sc
+from engine.runtime.program import Refusal
+
+if TYPE_CHECKING:
+    from engine.runtime.spec import ContainerSpec, DeviceNode
+
+LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+)
+
+
+def build_root(spec: ContainerSpec, console: int | None) -> int:
+    """Mount all of the spec, enter the root, detach the old one: the root's descriptor.
+
+    Raises Refusal (which mount, why) or OSError.
+    """
+    sc.mount("", "/", "", sc.MS_REC | _propagation(spec))
+    root = mounting.mount_overlay(spec.rootfs)
+    sc.move_mount(root, sc.AT_FDCWD, spec.rootfs.merged)
+    for mount in spec.mounts:
+        try:
+            mounting.make_mount(root, mount)
+        except OSError as error:
+            source = f"{mount.source} to " if mount.source else ""
+            raise Refusal(125, f"cannot mount {source}{mount.target}: {error.strerror}") from error
+    _make_dev(spec, root)
+    if console is not None:
+        _bind_console(root, console)
+    for key, value in spec.sysctls:
+        _write_sysctl(root, key, value)
+    _make_cwd(root, spec.process.cwd)
+    os.fchdir(root)
+    sc.pivot_root(".", ".")
+    sc.umount2(".", sc.MNT_DETACH)
+    os.chdir("/")
+    for path in spec.masked_paths:
+        mounting.mask(root, path)
+    for path in spec.readonly_paths:
+        mounting.make_read_only(root, path)
+    if spec.rootfs.read_only:
+        sc.mount_setattr(root, set_=sc.MOUNT_ATTR_RDONLY)
+    return root
+
+
+def _propagation(spec: ContainerSpec) -> int:
+    """The host's mounts stay visible to us only as far as a bind asks for it."""
+    asks = any(
+        option in ("slave", "rslave", "shared", "rshared")
+        for m in spec.mounts
+        for option in m.options
+    )
+    return sc.MS_SLAVE if asks else sc.MS_PRIVATE
+
+
+def _make_dev(spec: ContainerSpec, root: int) -> None:
+    """The device nodes and the standard links, through the descriptor of /dev."""
+    for device in spec.devices:
+        _make_node(root, device)
+    for path, target in LINKS:
+        parent = mounting.open_or_make(root, os.path.dirname(path), folder=True)
+        try:
+            os.symlink(target, os.path.basename(path), dir_fd=parent)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(parent)
+
+
+def _make_node(root: int, device: DeviceNode) -> None:
+    parent = mounting.open_or_make(root, os.path.dirname(device.path), folder=True)
+    name = os.path.basename(device.path)
+    kind = stat.S_IFCHR if device.kind == "c" else stat.S_IFBLK
+    try:
+        os.mknod(name, kind | device.mode, os.makedev(device.major, device.minor), dir_fd=parent)
+        os.chmod(name, device.mode, dir_fd=parent)
+        os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise Refusal(125, f"cannot make the device {device.path}: {error.strerror}") from error
+    finally:
+        os.close(parent)
+
+
+def _bind_console(root: int, console: int) -> None:
+    """The terminal as /dev/console."""
+    tree = sc.open_tree(console, "", sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC | sc.AT_EMPTY_PATH)
+    mounting.place(root, tree, "/dev/console", folder=False)
+    os.close(tree)
+
+
+def _write_sysctl(root: int, key: str, value: str) -> None:
+    path = "/proc/sys/" + key.replace(".", "/")
+    fd = mounting.open_in_root(root, path, os.O_WRONLY)
+    if fd is None:
+        raise Refusal(125, f"cannot set the sysctl {key}: this kernel has none of that name")
+    try:
+        os.write(fd, value.encode())
+    except OSError as error:
+        raise Refusal(125, f"cannot set the sysctl {key} to {value}: {error.strerror}") from error
+    finally:
+        os.close(fd)
+
+
+def _make_cwd(root: int, path: str) -> None:
+    """Docker makes a working directory that is missing, owned by root."""
+    try:
+        os.close(mounting.open_or_make(root, path or "/", folder=True))
+    except OSError as error:
+        raise Refusal(126, f"cannot make the working directory {path}: {error.strerror}") from error

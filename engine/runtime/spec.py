@@ -1,0 +1,260 @@
+"""What a container is to the kernel: the whole of it, decided beforehand, as one frozen value.
+
+Rules: `compile` (pure) writes a ContainerSpec, the forked side carries it out and decides nothing.
+It crosses the border as JSON (`encode`/`decode`), so every field is a plain value. What can only be
+known inside the root (names in passwd, a program on PATH) is resolved there, by the init side.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+#: Bumped when a field changes meaning; a monitor outlives the engine that wrote its spec.
+SPEC_VERSION = 1
+
+MountKind = Literal["bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup"]
+NamespaceKind = Literal["mount", "pid", "net", "uts", "ipc", "cgroup", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount below the root, made in list order, by descriptor.
+
+    `target` is absolute inside the container; missing mount points are made. `source` is a host
+    path for a bind. `options` are mount options by their mount(8) names ("ro", "nosuid", "rbind",
+    "rslave" ...); `data` is what the file system itself takes ("size=65536k,mode=755").
+    """
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    options: tuple[str, ...] = ()
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rootfs:
+    """An overlay: `lower` are unpacked layers, topmost first; `upper` and `work` are host folders."""
+
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    merged: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """`path` "" makes a new one; otherwise an nsfs path (/proc/PID/ns/x) to join. Left out: host's."""
+
+    kind: NamespaceKind
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdMap:
+    """One line of uid_map or gid_map."""
+
+    container_id: int
+    host_id: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """A device node below /dev. `kind` is "c" or "b"."""
+
+    path: str
+    kind: Literal["c", "b"]
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRule:
+    """A cgroup device rule; None is the wildcard. `access` is a subset of "rwm"."""
+
+    allow: bool
+    kind: Literal["a", "c", "b"] = "a"
+    major: int | None = None
+    minor: int | None = None
+    access: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class Rlimit:
+    """A resource limit by its RLIMIT_ name without prefix, lower case ("nofile"); -1 is infinity."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """cgroup limits in the kernel's units (bytes, microseconds, counts); None leaves the default."""
+
+    memory: int | None = None
+    memory_swap: int | None = None  # memory + swap, as Docker counts; -1 unlimited
+    memory_reservation: int | None = None
+    memory_swappiness: int | None = None
+    oom_kill_disable: bool = False
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int | None = None
+    blkio_weight: int | None = None
+    # (major, minor, value) per device: bytes or operations per second
+    read_bps: tuple[tuple[int, int, int], ...] = ()
+    write_bps: tuple[tuple[int, int, int], ...] = ()
+    read_iops: tuple[tuple[int, int, int], ...] = ()
+    write_iops: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """Where the container's processes are accounted and limited.
+
+    `path` is relative to each hierarchy's mount ("pycompose-<engine>/<id>"). `mode` is HostFacts'.
+    """
+
+    mode: Literal["v1", "hybrid", "v2"]
+    path: str
+    limits: Limits = Limits()
+    devices: tuple[DeviceRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Capability names without CAP_, already intersected with the engine's own bounding set."""
+
+    bounding: tuple[str, ...]
+    effective: tuple[str, ...]
+    permitted: tuple[str, ...]
+    inheritable: tuple[str, ...] = ()
+    ambient: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One program to run inside: the container's own or an exec's.
+
+    `user` is "name|uid[:group|gid]" or "", resolved inside the root; `groups` are extra ones by
+    name or number. `seccomp` is the path of a compiled BPF program on the host, "" for none.
+    Capabilities are those of root; a non-root user keeps only the bounding set, as in Docker.
+    """
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str = "/"
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    terminal: bool = False
+    terminal_size: tuple[int, int] | None = None  # rows, columns
+    stdin_open: bool = False
+    capabilities: Capabilities = Capabilities((), (), ())
+    rlimits: tuple[Rlimit, ...] = ()
+    no_new_privileges: bool = False
+    seccomp: str = ""
+    oom_score_adj: int = 0
+    umask: int = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """Where the monitor writes output. Driver "json-file" or "none"; sizes in bytes, -1 no limit."""
+
+    driver: Literal["json-file", "local", "none"] = "json-file"
+    path: str = ""
+    max_size: int = 20_000_000
+    max_files: int = 5
+    compress: bool = False
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """All that the forked side needs to make a container and run its first process."""
+
+    id: str
+    rootfs: Rootfs
+    process: Process
+    namespaces: tuple[Namespace, ...]
+    cgroup: Cgroup
+    run_dir: str  # the monitor's socket, exit record and pid file live here
+    log: LogTarget = LogTarget()
+    hostname: str = ""
+    domainname: str = ""
+    mounts: tuple[Mount, ...] = ()
+    devices: tuple[DeviceNode, ...] = ()
+    masked_paths: tuple[str, ...] = ()
+    readonly_paths: tuple[str, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    uid_map: tuple[IdMap, ...] = ()
+    gid_map: tuple[IdMap, ...] = ()
+    init: bool = False  # our tiny init is PID 1: reaps, forwards signals
+    dns: bool = False  # bind 127.0.0.11:53 (udp, tcp) inside, hand the sockets out
+    rootfs_propagation: str = "private"
+    version: int = SPEC_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ExecSpec:
+    """A further process inside a running container."""
+
+    id: str
+    container_id: str
+    container_pid: int
+    container_start_time: int  # field 22 of /proc/PID/stat: a pid alone is no identity
+    process: Process
+    cgroup: Cgroup
+    run_dir: str
+    version: int = SPEC_VERSION
+
+
+Spec = TypeVar("Spec", ContainerSpec, ExecSpec)
+
+
+def encode(spec: ContainerSpec | ExecSpec) -> bytes:
+    """A spec as compact JSON."""
+    return json.dumps(asdict(spec), separators=(",", ":")).encode()
+
+
+def decode(kind: type[Spec], document: bytes) -> Spec:
+    """The inverse of `encode`. Raises ValueError for a version this code does not know."""
+    raw = json.loads(document)
+    if raw.get("version") != SPEC_VERSION:
+        raise ValueError(f"spec version {raw.get('version')}, this engine speaks {SPEC_VERSION}")
+    spec: Spec = _build(kind, raw)
+    return spec
+
+
+def _build(kind: Any, value: Any) -> Any:
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(  # type: ignore[operator]  # a dataclass type is callable; mypy sees Any
+            **{
+                f.name: _build(hints[f.name], value[f.name])
+                for f in fields(kind)
+                if f.name in value
+            }
+        )
+    origin = get_origin(kind)
+    if origin is tuple:
+        arguments = get_args(kind)
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_build(arguments[0], item) for item in value)
+        return tuple(_build(a, item) for a, item in zip(arguments, value, strict=True))
+    if origin in (Union, UnionType):
+        if value is None:
+            return None
+        return _build(next(a for a in get_args(kind) if a is not type(None)), value)
+    return value

@@ -1,0 +1,1 @@
+"""Every path on disk, the database, atomic files."""

@@ -1,0 +1,121 @@
+"""All metadata in one SQLite database (WAL), written in transactions by the engine alone.
+
+Rules: a room touches only its own tables. Statements are short (an indexed row or a scan of
+hundreds), so they run on the loop. A schema step, once released, is never edited: add one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError, HostLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+#: The schema as a list of steps; `user_version` of the file says how many have been taken.
+SCHEMA_STEPS: tuple[str, ...] = (
+    """
+    CREATE TABLE engine (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE containers (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ns INTEGER NOT NULL,
+        document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE images (
+        id TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE image_references (
+        reference TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images (id)
+    ) WITHOUT ROWID;
+    CREATE TABLE layers (
+        chain_id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent TEXT, folder TEXT NOT NULL,
+        size INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE build_cache (
+        key TEXT PRIMARY KEY, last_used_ns INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE networks (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE leases (
+        network_id TEXT NOT NULL, address TEXT NOT NULL, container_id TEXT NOT NULL,
+        PRIMARY KEY (network_id, address)
+    ) WITHOUT ROWID;
+    CREATE TABLE endpoints (
+        container_id TEXT NOT NULL, network_id TEXT NOT NULL, document TEXT NOT NULL,
+        PRIMARY KEY (container_id, network_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE volumes (
+        name TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, document TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, document TEXT NOT NULL
+    );
+    CREATE INDEX events_by_time ON events (time_ns);
+    """,
+)
+
+
+class Database:
+    """One connection, used from the engine's loop alone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """Open or make the database and bring its schema up to date.
+
+        Raises HostLimitError if the file cannot be used, EngineError if a newer engine wrote it.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA foreign_keys = ON")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except (OSError, sqlite3.Error) as error:
+            raise HostLimitError(f"cannot use the engine's database {path}: {error}") from error
+        if version > len(SCHEMA_STEPS):
+            connection.close()
+            raise EngineError(
+                f"{path} was written by a newer pycompose (schema {version})",
+                hint="upgrade pycompose, or use another --root",
+            )
+        for number, step in enumerate(SCHEMA_STEPS[version:], start=version + 1):
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
+            )
+        return cls(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside take effect together or not at all; may not be nested."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run one writing statement; returns the number of rows it changed."""
+        return self._connection.execute(statement, values).rowcount
+
+    def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one writing statement for each row of values."""
+        self._connection.executemany(statement, rows)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; the last writer checkpoints the log."""
+        self._connection.close()

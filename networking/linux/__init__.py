@@ -1,0 +1,1 @@
+"""One single-threaded worker process on netlink: operations in, results out."""

@@ -1,0 +1,69 @@
+"""The engine's side of the network worker, on trio: one request at a time, in order."""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class NetworkWorkerError(Exception):
+    """The worker could not do what was asked; nothing of it is in effect."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class NetworkWorker:
+    """Sends operations and waits for their results."""
+
+    def __init__(self, channel: trio.socket.SocketType, table: str) -> None:
+        self._channel = channel
+        self._table = table
+        self._turn = trio.Lock()
+
+    async def perform(self, op: str, *fds: int, **fields: Any) -> Any:
+        """One operation. Raises NetworkWorkerError."""
+        message = json.dumps({"op": op, "table": self._table, **fields}).encode()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        # Once sent, the answer must be taken by whoever sent, or the next one would get it.
+        with trio.CancelScope(shield=True):
+            async with self._turn:
+                try:
+                    await self._channel.sendmsg([message], rights)
+                    answer = await self._channel.recv(1 << 16)
+                except OSError as error:
+                    raise NetworkWorkerError(f"the network worker is gone: {error}") from error
+        if not answer:
+            raise NetworkWorkerError("the network worker has died: restart the engine")
+        result = json.loads(answer)
+        if "error" in result:
+            raise NetworkWorkerError(result["error"], result.get("errno"))
+        return result["ok"]
+
+
+@asynccontextmanager
+async def open_worker(table: str) -> AsyncIterator[NetworkWorker]:
+    """Start the worker; it ends with this context. Links and rules stay."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "networking.linux.worker", str(theirs.fileno())]
+    process = await trio.lowlevel.open_process(
+        command, stdin=None, pass_fds=(theirs.fileno(),), start_new_session=True
+    )
+    theirs.close()
+    channel = trio.socket.from_stdlib_socket(ours)
+    try:
+        yield NetworkWorker(channel, table)
+    finally:
+        channel.close()
+        with trio.CancelScope(shield=True):
+            await process.wait()

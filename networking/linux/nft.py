@@ -1,0 +1,244 @@
+"""nftables by hand: the engine's table as one atomic batch, and its sets changed element by element.
+
+Rules of the rules: everything is in tables of our own; what changes with a network, an endpoint or a
+port is a set's element, never a rule. Sources: nft(8), linux/netfilter/nf_tables.h. Integers in
+attributes are big-endian; interface names are 16 bytes, zero-padded.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+NETLINK_NETFILTER = 12
+NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 0, 2, 3, 6, 9, 12, 14
+CREATE = 0x400
+INET, BRIDGE = 1, 7
+ACCEPT, DROP = 1, 0
+REG1, WORD = 1, (8, 9, 10, 11, 12, 13, 14, 15)
+LOOKUP_INVERTED = 1
+
+
+class NftError(OSError):
+    """The kernel refused a batch; nothing of it is in effect."""
+
+
+def attr(kind: int, value: bytes) -> bytes:
+    """One attribute."""
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def nest(kind: int, *parts: bytes) -> bytes:
+    """A nested attribute."""
+    return attr(kind | 0x8000, b"".join(parts))
+
+
+def name(kind: int, value: str) -> bytes:
+    """A name."""
+    return attr(kind, value.encode() + b"\0")
+
+
+def be32(kind: int, value: int) -> bytes:
+    """A number."""
+    return attr(kind, struct.pack(">I", value & 0xFFFFFFFF))
+
+
+def ifname(value: str) -> bytes:
+    """An interface's name as a set key."""
+    return value.encode().ljust(16, b"\0")
+
+
+def expression(kind: str, *attributes: bytes) -> bytes:
+    """One expression of a rule."""
+    return nest(1, name(1, kind), nest(2, *attributes))
+
+
+def meta(key: int, register: int) -> bytes:
+    """Load packet metadata: 6 iifname, 7 oifname, 15 nfproto, 16 l4proto, 3 protocol."""
+    return expression("meta", be32(2, key), be32(1, register))
+
+
+def payload(base: int, offset: int, length: int, register: int) -> bytes:
+    """Load packet bytes; base 0 link, 1 network, 2 transport layer."""
+    return expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, length))
+
+
+def compare(register: int, value: bytes, *, equal: bool = True) -> bytes:
+    """Go on only if the register equals (or differs from) a value."""
+    return expression("cmp", be32(1, register), be32(2, 0 if equal else 1), nest(3, attr(1, value)))
+
+
+def masked(register: int, mask: bytes) -> bytes:
+    """register &= mask."""
+    zero = bytes(len(mask))
+    return expression(
+        "bitwise",
+        be32(1, register),
+        be32(2, register),
+        be32(3, len(mask)),
+        nest(4, attr(1, mask)),
+        nest(5, attr(1, zero)),
+    )
+
+
+def lookup(
+    set_name: str, register: int, *, into: int | None = None, inverted: bool = False
+) -> bytes:
+    """Go on only if the register is (or is not) in a set; a map's value goes `into` a register."""
+    parts = [name(1, set_name), be32(2, register)]
+    if into is not None:
+        parts.append(be32(3, into))
+    if inverted:
+        parts.append(be32(5, LOOKUP_INVERTED))
+    return expression("lookup", *parts)
+
+
+def local_destination() -> bytes:
+    """Go on only if the destination is an address of this host (fib daddr type local)."""
+    return expression("fib", be32(1, REG1), be32(2, 3), be32(3, 2)) + compare(
+        REG1, struct.pack("=I", 2)
+    )
+
+
+def conntrack(key: int, mask: int) -> bytes:
+    """Go on only if a conntrack field (0 state, 2 status) has one of some bits."""
+    bits = struct.pack("=I", mask)
+    load = expression("ct", be32(2, key), be32(1, REG1))
+    return load + masked(REG1, bits) + compare(REG1, bytes(4), equal=False)
+
+
+def destination_nat(address: int, port: int) -> bytes:
+    """DNAT to the address and port in two registers."""
+    return expression("nat", be32(1, 1), be32(2, 2), be32(3, address), be32(5, port))
+
+
+def masquerade() -> bytes:
+    """Source NAT to the outgoing interface's address."""
+    return expression("masq")
+
+
+def verdict(code: int) -> bytes:
+    """accept or drop."""
+    return expression("immediate", be32(1, 0), nest(2, nest(2, be32(1, code))))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One nf_tables message of a batch."""
+
+    kind: int
+    family: int
+    body: bytes
+    flags: int = 0
+
+
+def table(family: int, table_name: str, *, delete: bool = False) -> Message:
+    """Make or delete a table with all that is in it."""
+    return Message(
+        DELTABLE if delete else NEWTABLE, family, name(1, table_name), 0 if delete else CREATE
+    )
+
+
+def chain(
+    family: int, table_name: str, chain_name: str, kind: str, hook: int, priority: int
+) -> Message:  # a base chain is this
+    """A base chain; hooks: 0 prerouting, 2 forward, 3 output, 4 postrouting. Its policy is accept."""
+    body = (
+        name(1, table_name)
+        + name(3, chain_name)
+        + nest(4, be32(1, hook), be32(2, priority))
+        + name(7, kind)
+    )
+    return Message(NEWCHAIN, family, body, CREATE)
+
+
+def rule(family: int, table_name: str, chain_name: str, *expressions: bytes) -> Message:
+    """Append a rule."""
+    body = name(1, table_name) + name(2, chain_name) + nest(4, *expressions)
+    return Message(NEWRULE, family, body, CREATE | 0x800)
+
+
+@dataclass(frozen=True, slots=True)
+class SetShape:
+    """A set, or a map if it has data: type numbers and lengths in bytes of key and data."""
+
+    name: str
+    key_type: int
+    key_length: int
+    data_type: int = 0
+    data_length: int = 0
+    interval: bool = False
+
+
+def make_set(family: int, table_name: str, shape: SetShape, number: int) -> Message:
+    """Make a set; `number` identifies it in its batch."""
+    flags = (4 if shape.interval else 0) | (8 if shape.data_length else 0)
+    body = name(1, table_name) + name(2, shape.name)
+    body += be32(3, flags) + be32(4, shape.key_type) + be32(5, shape.key_length)
+    if shape.data_length:
+        body += be32(6, shape.data_type) + be32(7, shape.data_length)
+    return Message(NEWSET, family, body + be32(10, number), CREATE)
+
+
+def element(  # an element's shape
+    family: int,
+    table_name: str,
+    set_name: str,
+    key: bytes,
+    *,
+    data: bytes = b"",
+    end: bytes = b"",
+    delete: bool = False,
+) -> Message:
+    """Add or delete an element; `end` (exclusive) makes it an interval."""
+    one = nest(
+        1,
+        *([be32(3, 0)] if end else []),
+        nest(1, attr(1, key)),
+        *([nest(2, attr(1, data))] if data else []),
+    )
+    parts = [one]
+    if end:
+        parts.append(nest(1, be32(3, 1), nest(1, attr(1, end))))
+    body = name(1, table_name) + name(2, set_name) + nest(3, *parts)
+    return Message(DELSETELEM if delete else NEWSETELEM, family, body, 0 if delete else CREATE)
+
+
+def apply_batch(messages: list[Message]) -> None:
+    """Apply messages all or none. Raises NftError with the kernel's reason and the message's place."""
+
+    def envelope(
+        kind: int, flags: int, sequence: int, family: int, resource: int, body: bytes
+    ) -> bytes:  # struct nlmsghdr and nfgenmsg
+        head = struct.pack("=IHHII", 20 + len(body), kind, flags | 1, sequence, 0)
+        return head + struct.pack("=BBH", family, 0, socket.htons(resource)) + body
+
+    batch = envelope(0x10, 0, 0, 0, 10, b"")
+    for number, message in enumerate(messages, start=1):
+        batch += envelope(
+            10 << 8 | message.kind, message.flags | 4, number, message.family, 0, message.body
+        )
+    batch += envelope(0x11, 0, len(messages) + 1, 0, 10, b"")
+    with socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
+    ) as netlink:
+        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        netlink.send(batch)
+        failed: NftError | None = None
+        answered = 0
+        while answered < len(messages):
+            data = netlink.recv(1 << 16)
+            while len(data) >= 16:
+                size, kind, _, sequence, _ = struct.unpack_from("=IHHII", data)
+                if kind == 2:
+                    answered += 1
+                    code = struct.unpack_from("=i", data, 16)[0]
+                    if code and failed is None:
+                        failed = NftError(
+                            -code, f"nftables message {sequence}: {os.strerror(-code)}"
+                        )
+                data = data[(size + 3) & ~3 :]
+            if failed:
+                raise failed

@@ -1,0 +1,1 @@
+"""Real Docker clients against our engine."""

@@ -1,0 +1,1 @@
+"""The command line as a person uses it, on a real engine of the test's own."""

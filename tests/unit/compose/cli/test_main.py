@@ -1,0 +1,166 @@
+"""The command line from outside: one line for what is wrong, exit code 1, help, lazy imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compose.cli import main as entry
+from compose.cli.command import Invocation
+from compose.cli.flags import parse
+from compose.errors import UsageError
+
+HOUSE = Path(__file__).resolve().parents[4]
+EVERYTHING = {**entry.COMMANDS, **entry.MANAGEMENT}
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = entry.main(list(argv))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("name", [name for name in EVERYTHING if name != "engine"])
+def test_every_command_has_help_and_knows_its_flags(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, name, "--help")
+    assert code == 0
+    assert out.startswith("Usage:  pycompose ")
+    assert EVERYTHING[name][1].split()[0] in out
+    code, _, err = said(capsys, name, "--no-such-flag")
+    if name != "image":
+        assert code == 1
+        assert err == f"unknown flag: --no-such-flag: see 'pycompose {name} --help'\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["frobnicate"], 'unknown command: "frobnicate"'),
+        (["pss"], "did you mean ps?"),
+        (["--nope"], "unknown flag: --nope"),
+        (["exec", "web"], "exec requires at least 2 arguments"),
+        (["port", "a", "b", "c"], 'unexpected argument "c"'),
+        (["port", "a", "b"], 'invalid port "b"'),
+        (["--ansi", "sometimes", "ls"], 'unknown --ansi value "sometimes"'),
+        (["--progress", "fancy", "up"], 'unsupported --progress value "fancy"'),
+        (["--host", "carrier-pigeon", "ls"], 'cannot use "carrier-pigeon"'),
+        (["--host", "unix:///nowhere/at.all", "ls"], "no engine answers at unix:///nowhere/at.all"),
+        (["up", "--build", "--no-build"], "--build and --no-build are incompatible"),
+        (["up", "--force-recreate", "--no-recreate"], "are incompatible"),
+        (["up", "-d", "--abort-on-container-exit"], "--detach cannot be combined"),
+        (["up", "--scale", "web"], 'invalid --scale option "web"'),
+        (["down", "--rmi", "some"], 'invalid value for --rmi: "some"'),
+        (["run", "--label", "x", "web"], "label must be set as KEY=VALUE"),
+        (["logs", "--since", "yesterday"], "cannot read the time"),
+        (["ps", "--filter", "x"], "form KEY=VAL"),
+        (["image", "frob"], 'unknown command: "image frob"'),
+        (["cp", "a", "b"], "unknown copy direction"),
+    ],
+)
+def test_mistakes_are_one_line(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYCOMPOSE_HOST", raising=False)
+    code, _, err = said(capsys, *argv)
+    assert code == 1
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_general_help_names_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys)
+    assert not [name for name in EVERYTHING if f"\n  {name} " not in out]
+
+
+def test_errors_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "--progress", "json", "--host", "unix:///nowhere", "ls")
+    assert (code, err.startswith('{"error": true, "message": "no engine')) == (1, True)
+
+
+def test_a_bug_of_ours_is_a_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> int:
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr(entry, "dispatch", broken)
+    assert said(capsys, "ls") == (
+        1,
+        "",
+        "bug in pycompose: ZeroDivisionError: surprise (PYCOMPOSE_DEBUG=1 shows where)\n",
+    )
+
+
+def invocation(*argv: str) -> Invocation:
+    return Invocation(
+        parse(list(argv), entry.GLOBAL_FLAGS, interspersed=False, command="pycompose")
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "mode"),
+    [
+        ((), {}, "auto"),
+        ((), {"NO_COLOR": "1"}, "never"),
+        ((), {"COMPOSE_ANSI": "always"}, "always"),
+        (("--ansi", "always"), {"NO_COLOR": "1"}, "always"),
+    ],
+)
+def test_who_decides_on_colours(
+    argv: tuple[str, ...], environment: dict[str, str], mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "COMPOSE_ANSI"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = invocation(*argv)
+    assert found.ansi() == mode
+    assert found.colours() is (mode == "always")
+    assert not found.colours(no_color=True)
+
+
+def test_the_parallel_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COMPOSE_PARALLEL_LIMIT", raising=False)
+    assert invocation().parallel() is None
+    assert invocation("--parallel", "3").parallel() == 3
+    monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", "7")
+    assert invocation().parallel() == 7
+    assert invocation("--parallel", "-1").parallel() is None
+    monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", "many")
+    with pytest.raises(UsageError, match="COMPOSE_PARALLEL_LIMIT"):
+        invocation().parallel()
+
+
+@pytest.mark.parametrize(
+    ("argv", "unwanted"),
+    [
+        (["version"], {"trio", "yaml", "dataclasses", "socket", "rich", "argparse"}),
+        (["ls"], {"trio", "yaml", "rich", "compose.loader.load", "compose.model.service"}),
+        (["-p", "x", "ps"], {"trio", "rich", "compose.loader.load", "compose.model.service"}),
+        (["-p", "x", "exec", "a", "b"], {"trio", "rich", "compose.loader.load"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(argv: list[str], unwanted: set[str]) -> None:
+    script = (
+        "import sys; from compose.cli.main import main\n"
+        f"main(['--host', 'unix:///nowhere', *{argv}])\n"
+        f"found = {unwanted} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m compose --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""

@@ -1,0 +1,165 @@
+"""From files to a project, and mistakes as one line with their place."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compose.errors import ProjectError, UsageError
+from compose.loader.load import Loaded, LoadRequest, load_project, resolve_settings, service_hash
+from compose.model.graph import ServiceGraph
+from compose.operations.config import ConfigRequest, config
+
+
+def load(folder: Path, text: str, **request: Any) -> Loaded:
+    (folder / "compose.yaml").write_text(text)
+    return load_project(LoadRequest(working_dir=str(folder), **request))
+
+
+def test_a_service_in_full(tmp_path: Path) -> None:
+    text = """
+services:
+  web:
+    image: x
+    command: run 'two words'
+    ports: ["127.0.0.1:80:8080"]
+    volumes: [data:/d, ./here:/h]
+    depends_on: [db]
+    mem_limit: 1g
+    healthcheck: {test: ok, interval: 1m30s}
+    ulimits: {nofile: {soft: 1, hard: 2}, nproc: 3}
+    secrets: [{source: s, mode: 0400}]
+    deploy: {replicas: 2, resources: {limits: {cpus: "0.5", memory: 1g}}}
+    networks: {default: {aliases: [w]}}
+    post_start: [{command: [a]}]
+  db: {image: y, gpus: all, blkio_config: {weight: 5, device_read_bps: [{path: /dev/a, rate: 1k}]}}
+volumes: {data: }
+secrets: {s: {file: s.txt}}
+"""
+    project = load(tmp_path, text, project_name="p").project
+    web = project.services["web"]
+    assert web.command == ("run", "two words")
+    assert (web.ports[0].host_ip, web.ports[0].published, web.ports[0].target) == (
+        "127.0.0.1",
+        "80",
+        8080,
+    )
+    assert web.volumes[1].source == str(tmp_path / "here")
+    assert web.mem_limit == 1 << 30
+    assert web.healthcheck is not None
+    assert (web.healthcheck.test, web.healthcheck.interval) == (("CMD-SHELL", "ok"), 90 * 10**9)
+    assert web.ulimits == {"nofile": (1, 2), "nproc": (3, 3)}
+    assert (web.secrets[0].target, web.secrets[0].mode) == ("/run/secrets/s", 0o400)
+    assert web.deploy is not None
+    assert (web.replicas, web.deploy.limit_cpus, web.deploy.limit_memory) == (2, 0.5, 1 << 30)
+    assert web.networks["default"].aliases == ("w",)
+    assert web.post_start[0].command == ("a",)
+    assert project.services["db"].gpus[0].count == -1
+    assert project.services["db"].blkio_config is not None
+    assert project.services["db"].blkio_config.device_read_bps == (("/dev/a", 1024),)
+    assert project.volumes["data"].name == "p_data"
+    assert project.networks["default"].name == "p_default"
+    assert project.document["services"]["web"] == web.document
+    assert ServiceGraph(project.services).ordered() == ["db", "web"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("services: [a: b\n", ("compose.yaml:2:1:", "expected")),
+        ("services:\n  a:\n    imagge: x\n", ("compose.yaml:3:5: services.a.imagge:", 'did you mean "image"')),
+        ("services:\n\ta: {image: x}\n", ("compose.yaml:2:1", "tab")),
+        ("services:\n  a: {image: x, networks: [nowhere]}\n", ("nowhere", "undefined network")),
+        ("services:\n  a: {image: x, build: {nope: 1}}\n", ("services.a.build.nope", "unknown")),
+        ("services:\n  a: {image: x, tmpfs: {b: c}}\n", ("must be a string or a list",)),
+        ("services:\n  a: {image: x, user: 1}\n", ("2:17: services.a.user", "put it in quotes")),
+        ("services:\n  a: {image: x, image: y}\n", ("2:17", "line 2")),
+        ("services:\n  a: {extends: {file: gone.yaml, service: b}}\n", ("2:17", "gone.yaml")),
+        ("include: [gone.yaml]\n", ("compose.yaml:1:11: include[0]", "gone.yaml")),
+        ("", ("empty compose file",)),
+        ("[]", ("top level must be a mapping",)),
+        ("services: {a: {image: '${X:?need it}'}}", ("services.a.image", "need it")),
+        (
+            "services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}\n",
+            ("cycle", "a -> b -> a"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_with_its_place(
+    tmp_path: Path, text: str, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ProjectError) as refused:
+        load(tmp_path, text)
+    line = str(refused.value)
+    assert "\n" not in line
+    assert not [word for word in words if word not in line], line
+
+
+def test_the_file_that_said_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "compose.override.yaml").write_text("services:\n  a:\n    nope: 1\n")
+    with pytest.raises(ProjectError, match=r"^compose\.override\.yaml:3:5: services\.a\.nope"):
+        load(tmp_path, "services:\n  a: {image: x}\n")
+
+
+def test_profiles_and_named_services(tmp_path: Path) -> None:
+    text = "services: {a: {image: x}, b: {image: x, profiles: [p], depends_on: [a]}, c: {image: x}}"
+    assert set(load(tmp_path, text).project.services) == {"a", "c"}
+    assert set(load(tmp_path, text, profiles=("p",)).project.services) == {"a", "b", "c"}
+    named = load(tmp_path, text, services=("b",)).project
+    assert (set(named.services), set(named.disabled)) == ({"a", "b"}, {"c"})
+
+
+def test_warnings_are_told(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "version: '3'\nservices: {a: {image: $NOPE}}", consistency=False)
+    assert len(loaded.warnings) == 2
+    assert "NOPE" in loaded.warnings[0]
+    assert "obsolete" in loaded.warnings[1]
+
+
+def test_settings_need_no_file(tmp_path: Path) -> None:
+    settings = resolve_settings(LoadRequest(working_dir=str(tmp_path), project_name="x"))
+    assert (settings.name, settings.files) == ("x", ())
+    with pytest.raises(ProjectError, match="no configuration file"):
+        load_project(LoadRequest(working_dir=str(tmp_path)))
+    with pytest.raises(UsageError, match="invalid project name"):
+        resolve_settings(LoadRequest(working_dir=str(tmp_path), project_name="Bad.Name"))
+
+
+def test_files_are_found_upwards(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (tmp_path / "compose.yml").write_text("name: up\nservices: {a: {image: x}}")
+    settings = resolve_settings(LoadRequest(working_dir=str(below)))
+    assert (settings.name, settings.working_dir) == ("up", str(tmp_path))
+
+
+def test_the_hash_leaves_out_what_makes_no_difference(tmp_path: Path) -> None:
+    plain = load(tmp_path, "services: {a: {image: x}}").project.services["a"]
+    more = load(
+        tmp_path, "services: {a: {image: x, scale: 3, pull_policy: always}}"
+    ).project.services["a"]
+    other = load(tmp_path, "services: {a: {image: y}}").project.services["a"]
+    assert service_hash(plain) == service_hash(more) != service_hash(other)
+
+
+def test_what_is_printed_loads_to_the_same(tmp_path: Path) -> None:
+    source = Path(__file__).parents[3] / "contract" / "projects" / "yaml-text" / "compose.yaml"
+    first = config(ConfigRequest(LoadRequest(files=(str(source),), project_name="p")))
+    (tmp_path / "compose.yaml").write_text(first)
+    again = ConfigRequest(LoadRequest(working_dir=str(tmp_path)))
+    assert config(again) == first
+    as_json = ConfigRequest(again.load, format="json")
+    assert json.loads(config(as_json))["name"] == "p"
+
+
+def test_loading_imports_no_schema_library() -> None:
+    script = (
+        "import sys, compose.loader.load\n"
+        "heavy = {'jsonschema', 'trio', 'httpx', 'compose.model.service'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    house = Path(__file__).parents[4]
+    subprocess.run([sys.executable, "-c", script], cwd=house, check=True)

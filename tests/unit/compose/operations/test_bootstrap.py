@@ -1,0 +1,69 @@
+"""The recipe of a bootstrapped image, and its deterministic archive."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from compose.errors import ComposeError, UsageError
+from compose.operations import bootstrap
+from compose.operations.bootstrap import BootstrapRequest, Recipe, pack, plan_recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "suite", "slim", "tag"),
+    [
+        ("debian:bookworm-slim", "bookworm", True, "bookworm-slim"),
+        ("debian:12", "bookworm", False, "12"),
+        ("docker.io/library/debian:trixie", "trixie", False, "trixie"),
+        ("debian", "trixie", False, "latest"),
+        ("ubuntu:24.04", "noble", False, "24.04"),
+    ],
+)
+def test_a_name_chooses_its_suite(name: str, suite: str, slim: bool, tag: str) -> None:
+    recipe, _, named = plan_recipe(BootstrapRequest(name), "x86_64")
+    assert (recipe.suite, recipe.slim, named, recipe.architecture) == (suite, slim, tag, "amd64")
+
+
+@pytest.mark.parametrize("name", ["alpine:3", "debian:potato", "ubuntu:noble-slim", "redis"])
+def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(UsageError, match="debian:bookworm"):
+        plan_recipe(BootstrapRequest(name), "x86_64")
+
+
+def test_the_digest_follows_whatever_decides_the_bytes() -> None:
+    def digest(**changes: object) -> str:
+        request = BootstrapRequest("debian:bookworm-slim", **changes)  # type: ignore[arg-type]
+        return plan_recipe(request, "x86_64")[0].digest
+
+    assert digest() == digest(refresh=True)
+    assert len({digest(), digest(packages=("curl",)), digest(mirror="http://localhost/")}) == 3
+    assert digest(packages=("a", "b")) == digest(packages=("b", "a", "a"))
+
+
+def test_packing_is_deterministic_and_leaves_out_what_slim_does(tmp_path: Path) -> None:
+    recipe, _, _ = plan_recipe(BootstrapRequest("debian:bookworm-slim"), "x86_64")
+    images = []
+    for turn, names in enumerate((["b", "a"], ["a", "b"])):
+        root = tmp_path / str(turn)
+        for name in names:
+            (root / "usr/share/doc" / name).mkdir(parents=True)
+            (root / "usr/share/doc" / name / "copyright").write_text("free")
+            (root / "usr/share/doc" / name / "README").write_text("long")
+        os.utime(root / "usr", (recipe.epoch + turn * 1000 + 5,) * 2)
+        pack(root, tmp_path / f"{turn}.tar", recipe)
+        images.append((tmp_path / f"{turn}.tar").read_bytes())
+    assert images[0] == images[1]
+    with tarfile.open(tmp_path / "0.tar") as archive:
+        files = [entry.name for entry in archive if entry.isfile()]
+        assert files == ["./usr/share/doc/a/copyright", "./usr/share/doc/b/copyright"]
+        assert all(entry.mtime <= recipe.epoch for entry in archive)
+
+
+def test_without_a_tool_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe: Recipe = plan_recipe(BootstrapRequest("debian:bookworm-slim"), "x86_64")[0]
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    with pytest.raises(ComposeError, match="apt-get install mmdebstrap"):
+        bootstrap.find_tool(recipe)
