@@ -52,7 +52,7 @@ class Invocation:
 
     def load_request(self) -> Any:
         """What the loader is asked for."""
-        from compose.loader.settings import LoadRequest
+        from compose.loader.request import LoadRequest
 
         options = self.options
         return LoadRequest(

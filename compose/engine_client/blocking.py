@@ -177,11 +177,15 @@ class BlockingClient:
     def _connect(self) -> socket.socket:
         endpoint = self.endpoint
         try:
-            if endpoint.path:
-                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            if not endpoint.path:
+                return socket.create_connection((endpoint.host, endpoint.port))
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
                 connection.connect(endpoint.path)
-                return connection
-            return socket.create_connection((endpoint.host, endpoint.port))
+            except OSError:
+                connection.close()
+                raise
+            return connection
         except OSError as error:
             raise EngineUnreachableError(
                 f"no engine answers at {endpoint}: {error.strerror or error}"

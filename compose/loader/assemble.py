@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from compose.loader.parse import Document
-    from compose.loader.settings import LoadRequest
+    from compose.loader.request import LoadRequest
     from compose.loader.sources import Disk
 
     Path = tuple[str | int, ...]

@@ -18,7 +18,8 @@ from compose.loader.defaults import normalize
 from compose.loader.document import as_json, document
 from compose.loader.environment import with_environment, with_labels
 from compose.loader.render import compact_json
-from compose.loader.settings import LoadRequest, Settings
+from compose.loader.request import LoadRequest
+from compose.loader.settings import Settings
 from compose.loader.sources import Disk
 from compose.loader.tree import FaultError
 

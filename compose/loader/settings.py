@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError, UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from compose.loader.parse import Document
+    from compose.loader.request import LoadRequest
     from compose.loader.sources import Disk
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -31,26 +32,6 @@ OVERRIDES = (
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
-
-
-@dataclass(frozen=True)
-class LoadRequest:
-    """What to load and how; "" and () are docker compose's defaults."""
-
-    files: tuple[str, ...] = ()
-    project_directory: str = ""
-    project_name: str = ""
-    profiles: tuple[str, ...] = ()
-    env_files: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    working_dir: str = ""
-    services: tuple[str, ...] = ()
-    interpolate: bool = True
-    normalize: bool = True
-    resolve_paths: bool = True
-    consistency: bool = True
-    resolve_environment: bool = True
-    all_resources: bool = False
 
 
 @dataclass(frozen=True)

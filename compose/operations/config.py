@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from compose.errors import ProjectError, UsageError
@@ -11,14 +11,15 @@ from compose.loader import select
 from compose.loader.document import as_json, as_yaml, service_as_json
 from compose.loader.load import (
     Composed,
-    LoadRequest,
     compose_document,
     document_hash,
     load_model,
 )
 from compose.loader.render import indented_json, yaml_text
+from compose.loader.request import LoadRequest
 from compose.loader.template import Variable, variables
 from compose.loader.unique import with_nulls
+from compose.model.record import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +45,7 @@ class ConfigRequest:
     name into its digest, where a name without one is to be pinned.
     """
 
-    load: LoadRequest = field(default_factory=LoadRequest)
+    load: LoadRequest = LoadRequest()
     format: str = ""
     listing: Listing | None = None
     hashed: tuple[str, ...] = ()
@@ -80,7 +81,7 @@ def config_output(request: ConfigRequest) -> ConfigOutput:
         return _raw(request)
     if request.listing is not None:
         return _listing(request, request.listing)
-    composed = compose_document(replace(request.load, resolve_environment=True))
+    composed = compose_document(changed(request.load, resolve_environment=True))
     _container_names_differ(composed, check=request.load.consistency)
     if request.resolve_image_digests or request.lock_image_digests:
         composed = _pinned(composed, request)
@@ -118,9 +119,9 @@ def _sorted(value: Any) -> Any:
 def _listing(request: ConfigRequest, listing: Listing) -> ConfigOutput:
     load = request.load
     if listing in {"services", "volumes", "networks", "models", "hash"}:
-        load = replace(load, services=())
+        load = changed(load, services=())
     if listing != "environment":
-        load = replace(load, resolve_environment=False)
+        load = changed(load, resolve_environment=False)
     composed = compose_document(load)
     text = _LISTINGS[listing](composed, request)
     return ConfigOutput(text, composed.warnings)
@@ -186,7 +187,7 @@ _LISTINGS: Mapping[Listing, Callable[[Composed, ConfigRequest], str]] = {
 
 
 def _variables(request: ConfigRequest) -> ConfigOutput:
-    tree, _, warnings = load_model(replace(request.load, interpolate=False))
+    tree, _, warnings = load_model(changed(request.load, interpolate=False))
     found: dict[str, Variable] = {}
     for text in _strings(tree):
         for variable in variables(text):

@@ -7,7 +7,6 @@ The first Ctrl-C stops the project in order, the second kills it, and the exit c
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,6 +14,7 @@ import trio
 from compose.engine_client import calls
 from compose.errors import ComposeError
 from compose.logs.writer import LogWriter
+from compose.model.record import changed
 from compose.operations.apply import apply_plan
 from compose.operations.converge import Aim, converge, decide, encode, look_again
 from compose.operations.execute import World
@@ -50,7 +50,7 @@ def run_foreground(request: UpRequest, aim: Aim, session: Session) -> int:
 class _Foreground:
     def __init__(self, request: UpRequest, aim: Aim, session: Session, engine: Engine) -> None:
         self._request = request
-        self._aim = replace(aim, policy=replace(aim.policy, start=True, recreate="never", recreate_dependencies="never", ignore_orphans=True))  # fmt: skip
+        self._aim = changed(aim, policy=changed(aim.policy, start=True, recreate="never", recreate_dependencies="never", ignore_orphans=True))  # fmt: skip
         self._session = session
         self._engine = engine
         self._code = 0

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from compose.engine_client.blocking import BlockingClient
 from compose.errors import ComposeError, EngineUnreachableError
-from compose.model.record import Record
+from compose.model.record import Record, changed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from compose.engine_client.endpoint import Endpoint
     from compose.engine_client.transport import Engine
-    from compose.loader.load import Loaded, LoadRequest
+    from compose.loader.load import Loaded
+    from compose.loader.request import LoadRequest
     from compose.model.project import Project
     from compose.operations.progress import Progress
 
@@ -71,11 +72,9 @@ class Session(Record):
 
     def project(self, services: tuple[str, ...] = (), **changes: bool) -> Loaded:
         """Load the project; its warnings are told. Raises ProjectError."""
-        from dataclasses import replace
-
         from compose.loader.load import load_project
 
-        loaded = load_project(replace(self.load, services=services, **changes))  # type: ignore[arg-type]
+        loaded = load_project(changed(self.load, services=services, **changes))
         for warning in loaded.warnings:
             self.progress.warn(warning)
         return loaded

@@ -27,6 +27,8 @@ def serve(requests: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    for realtime in range(32, signal.NSIG):  # real-time ones that whoever started us ignores
+        sc.default_signal(realtime)
     os.chdir("/")
     os.umask(0o022)  # what is made inside a root must not depend on who started the engine
     gc.collect()

@@ -17,6 +17,7 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 _X86 = platform.machine() == "x86_64"
+_NR_RT_SIGACTION = 13 if _X86 else 134
 _NR_PIVOT_ROOT = 155 if _X86 else 41
 _NR_SECCOMP = 317 if _X86 else 277
 _NR_CAPSET = 126 if _X86 else 91
@@ -109,6 +110,13 @@ def _call(what: str, number: int, *arguments: object) -> int:
     if result < 0:
         raise _fail(what)
     return result
+
+
+def default_signal(number: int) -> None:
+    """rt_sigaction(2) to SIG_DFL, past the C library, which keeps 32 and 33 to itself."""
+    # struct kernel_sigaction: handler, flags, restorer, mask; all zero is SIG_DFL.
+    action = bytes(32)
+    _call("rt_sigaction", _NR_RT_SIGACTION, number, action, None, ctypes.c_size_t(8))
 
 
 def clone3(flags: int, cgroup_fd: int | None = None) -> tuple[int, int]:

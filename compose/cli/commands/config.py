@@ -20,11 +20,11 @@ LISTINGS = (
 def config(options: Options, invocation: Invocation) -> int:
     """Print the project as it was understood."""
     import sys
-    from dataclasses import replace
 
+    from compose.model.record import changed
     from compose.operations.config import ConfigRequest, config_output
 
-    load = replace(
+    load = changed(
         invocation.load_request(),
         services=tuple(options.arguments),
         interpolate=not options.no_interpolate,

@@ -1,0 +1,29 @@
+"""What the loader is asked for: the global flags and the environment, as one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.model.record import EMPTY, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LoadRequest(Record):
+    """What to load and how; "" and () are docker compose's defaults."""
+
+    files: tuple[str, ...] = ()
+    project_directory: str = ""
+    project_name: str = ""
+    profiles: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    environment: Mapping[str, str] = EMPTY
+    working_dir: str = ""
+    services: tuple[str, ...] = ()
+    interpolate: bool = True
+    normalize: bool = True
+    resolve_paths: bool = True
+    consistency: bool = True
+    resolve_environment: bool = True
+    all_resources: bool = False
