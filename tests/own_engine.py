@@ -55,7 +55,6 @@ def running_engine(folder: Path, pool: str) -> Iterator[OwnEngine]:
     """Start an engine; at the end nothing of it may be left."""
     if os.geteuid() != 0:
         pytest.skip("needs root: namespaces, cgroups and mounts are made for real")
-    before = Traces.now()
     environment = {
         **{
             key: value
@@ -78,4 +77,4 @@ def running_engine(folder: Path, pool: str) -> Iterator[OwnEngine]:
         said = log.read_text() if log.exists() else ""
         assert stopped.returncode == 0, stopped.stderr + said
         assert "Traceback" not in said, said
-    assert Traces.now().beyond(before) == []
+    assert Traces.of(folder).words() == []

@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_SETLINK = 16, 17, 20, 24, 19
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = (
-    1,
-    3,
-    4,
-    10,
-    18,
-    28,
-)
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER = 1, 3, 4, 10
+IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 18, 20, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_GATEWAY, RTA_OIF = 5, 4
@@ -95,11 +89,15 @@ class Route:
         if failed:
             raise failed
 
-    def add_bridge(self, name: str, address: IPv4Interface | None, mtu: int) -> None:
-        """A bridge with its gateway address, up."""
+    def add_bridge(
+        self, name: str, address: IPv4Interface | None, mtu: int, alias: str = ""
+    ) -> None:
+        """A bridge with its gateway address, up; `alias` tells people whose it is."""
         body = link_header(up=True) + text(IFLA_IFNAME, name)
         if mtu:
             body += number(IFLA_MTU, mtu)
+        if alias:
+            body += text(IFLA_IFALIAS, alias)
         body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
         self.send((RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"add bridge {name}"))
         if address is not None:

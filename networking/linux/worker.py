@@ -59,7 +59,7 @@ class Worker:
         link = request["link"]
         gateway = IPv4Interface(request["gateway"])
         if not Path(f"/sys/class/net/{link}").exists():
-            self.route.add_bridge(link, gateway, request["mtu"])
+            self.route.add_bridge(link, gateway, request["mtu"], request["table"])
         try:
             # Published ports on 127.0.0.1 are routed to the bridge; bridged frames skip the firewall.
             Path(f"/proc/sys/net/ipv4/conf/{link}/route_localnet").write_text("1")

@@ -55,7 +55,6 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     """A person with an engine that is gone without a trace after the module."""
     if os.geteuid() != 0:
         pytest.skip("needs root: namespaces, cgroups and mounts are made for real")
-    before = Traces.now()
     folder = tmp_path_factory.mktemp("e2e")
     environment = {
         **{
@@ -78,7 +77,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         if stopped.returncode:
             print(log.read_text()[-4000:] if log.exists() else "no log")
         assert stopped.returncode == 0, stopped.stderr
-    assert Traces.now().beyond(before) == []
+    assert Traces.of(folder).words() == []
 
 
 @pytest.fixture(scope="module")

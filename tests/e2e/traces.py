@@ -4,62 +4,92 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import struct
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Processes, mounts, links, cgroups, namespaces and nft tables of one moment."""
+    """Processes, mounts, links, cgroups and nft tables that belong to one engine."""
 
-    processes: frozenset[str]
-    mounts: frozenset[str]
-    links: frozenset[str]
-    cgroups: frozenset[str]
-    tables: frozenset[str]
+    processes: tuple[str, ...]
+    mounts: tuple[str, ...]
+    links: tuple[str, ...]
+    cgroups: tuple[str, ...]
+    tables: tuple[str, ...]
 
     @classmethod
-    def now(cls) -> Traces:
-        """Look at the machine as it is."""
+    def of(cls, folder: Path, *engine_ids: str) -> Traces:
+        """What is here of the engine that lives in `folder`; other engines' things are not looked at.
+
+        Its id is read from its database, or told where there is none.
+        """
+        ids = (*engine_ids, *ids_of_engines(folder))
         return cls(
-            frozenset(our_processes()),
-            frozenset(mounts()),
-            frozenset(name for _, name in socket.if_nameindex()),
-            frozenset(str(path) for path in Path("/sys/fs/cgroup").glob("*/pycompose-*")),
-            frozenset(nft_tables()),
+            tuple(processes(folder, ids)),
+            tuple(line for line in mounts() if str(folder) in line),
+            tuple(name for _, name in socket.if_nameindex() if is_of(name, ids)),
+            tuple(
+                str(path)
+                for name in ids
+                for path in Path("/sys/fs/cgroup").glob(f"**/pycompose-{name}")
+            ),
+            tuple(name for name in nft_tables() if name in {f"pycompose-{one}" for one in ids}),
         )
 
-    def beyond(self, before: Traces) -> list[str]:
-        """What is here now and was not before, in words."""
+    def words(self) -> list[str]:
+        """All of it, a thing a line."""
         return [
             f"{kind}: {thing}"
             for kind in ("processes", "mounts", "links", "cgroups", "tables")
-            for thing in sorted(getattr(self, kind) - getattr(before, kind))
+            for thing in getattr(self, kind)
         ]
 
 
-def our_processes() -> list[str]:
-    """Engines, fork servers, monitors, workers, and whatever lives in another pid namespace."""
+def ids_of_engines(folder: Path) -> list[str]:
+    """The ids by which the engine in `folder` names its cgroups, tables and links."""
     found = []
-    own = os.readlink("/proc/self/ns/pid")
-    for folder in Path("/proc").glob("[0-9]*"):
+    for path in folder.glob("**/engine.db"):
+        with closing(sqlite3.connect(path)) as database:
+            found += database.execute("SELECT value FROM engine WHERE key = 'id'").fetchall()
+    return [str(row[0]) for row in found]
+
+
+def is_of(link: str, ids: tuple[str, ...]) -> bool:
+    """Whether a link is one of these engines': a bridge by its alias, a veth by its name."""
+    try:
+        alias = Path(f"/sys/class/net/{link}/ifalias").read_text().strip()
+    except OSError:
+        return False
+    return any(alias == f"pycompose-{one}" or link.startswith(f"ve{one[:4]}") for one in ids)
+
+
+def processes(folder: Path, ids: tuple[str, ...]) -> list[str]:
+    """Who has the folder or the ids in its environment, arguments, or among its mounts."""
+    marks = [os.fsencode(str(folder)), *(f"pycompose-{one}".encode() for one in ids)]
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        if int(place.name) in (os.getpid(), os.getppid()):
+            continue
         try:
-            words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            elsewhere = os.readlink(folder / "ns/pid") != own
+            words = (place / "cmdline").read_bytes()
+            known = (place / "environ").read_bytes() + words
+            if os.readlink(place / "ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+                known += (place / "mountinfo").read_bytes()
         except OSError:
             continue
-        if elsewhere or any(
-            w in words for w in ("engine.processes", "-m engine", "networking.", "pycompose-")
-        ):
-            found.append(f"{folder.name} {words.strip()[:120]}")
+        if any(mark in known for mark in marks):
+            text = words.replace(b"\0", b" ").decode(errors="replace").strip()
+            found.append(f"{place.name} {text[:120]}")
     return found
 
 
 def mounts() -> list[str]:
-    """Mount points of this mount namespace."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [line.split()[4] for line in lines]
+    """Lines of this mount namespace's mountinfo."""
+    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
 def nft_tables() -> list[str]:

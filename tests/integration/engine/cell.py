@@ -167,19 +167,10 @@ class Cell:
                     continue
                 await monitor.wait_exit()
 
-    def leftovers(self, before: Traces) -> list[str]:
-        """What is on the machine of this cell's, waiting a moment for monitors to say goodbye."""
+    def leftovers(self) -> list[str]:
+        """What is on the machine of this cell's."""
         tree.remove_parent(self.host.cgroup_mode, f"pycompose-{self.tag}")
-        return [words for words in Traces.now().beyond(before) if self._is_ours(words)]
-
-    def _is_ours(self, words: str) -> bool:
-        kind, _, rest = words.partition(": ")
-        if kind == "processes":
-            try:
-                return self.tag.encode() in Path(f"/proc/{rest.split()[0]}/environ").read_bytes()
-            except OSError:
-                return False
-        return str(self.folder) in rest or self.tag in rest
+        return Traces.of(self.folder, self.tag).words()
 
 
 async def hear_out(monitor: Monitor, attachment: Attachment) -> Outcome:

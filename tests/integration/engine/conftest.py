@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.processes.client import open_fork_server
-from tests.e2e.traces import Traces
 from tests.integration.engine.cell import Cell, make_root
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ def busybox_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cell]:
     """A cell without a fork server yet; afterwards nothing of it may be left."""
-    before = Traces.now()
     made = Cell(tmp_path, f"t{secrets.token_hex(6)}", busybox_root)
     monkeypatch.setenv("CELL", made.tag)  # what is forked from here carries it
     for above in (tmp_path, *tmp_path.parents):
@@ -44,7 +42,7 @@ def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch
             above.chmod(0o711)  # users inside get through to what is bound
     yield made
     deadline = time.monotonic() + 10
-    while (left := made.leftovers(before)) and time.monotonic() < deadline:
+    while (left := made.leftovers()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert left == []
 
