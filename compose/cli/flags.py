@@ -16,7 +16,11 @@ FALSE = ("0", "f", "false")
 
 
 class Flag(NamedTuple):
-    """One flag. `kind`: "switch", "text", "number", "list" (repeatable)."""
+    """One flag. `kind`: "switch", "text", "number", "list" (repeatable), "strings" (repeatable, each
+
+    may hold several, joined by commas), "decimal", "bytes" (512m -> an int), "duration" (1m30s -> ns).
+    `metavar` is what help calls its value, where that is not its kind's usual word.
+    """
 
     name: str
     short: str = ""
@@ -24,7 +28,7 @@ class Flag(NamedTuple):
     help: str = ""
     default: Any = None
     hidden: bool = False
-    metavar: str = "string"
+    metavar: str = ""
 
     @property
     def key(self) -> str:
@@ -36,7 +40,7 @@ class Flag(NamedTuple):
         """Its value if it is not given."""
         if self.default is not None:
             return self.default
-        return {"switch": False, "text": "", "list": ()}.get(self.kind)
+        return {"switch": False, "text": "", "list": (), "strings": ()}.get(self.kind)
 
 
 class Options(dict[str, Any]):
@@ -139,11 +143,18 @@ def store(flag: Flag, value: str, options: Options) -> None:
             raise UsageError(
                 f'invalid argument "{value}" for --{flag.name}: use a number'
             ) from None
-    elif flag.kind == "list":
+    elif flag.kind in ("list", "strings"):
         before = options[key] if key in options.given else ()
-        options[key] = (*before, value)
-    else:
+        options[key] = (*before, *(value.split(",") if flag.kind == "strings" else (value,)))
+    elif flag.kind == "text":
         options[key] = value
+    else:
+        from compose.cli.quantities import READERS
+
+        try:
+            options[key] = READERS[flag.kind](value)
+        except ValueError as error:
+            raise UsageError(f'invalid argument "{value}" for --{flag.name}: {error}') from None
     options.given.add(key)
 
 

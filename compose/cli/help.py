@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from compose.cli.flags import Flag
 
 WIDTH = 80
-SHOWN_KINDS = {"number": "int", "list": "stringArray"}
+SHOWN_KINDS = {"number": "int", "list": "stringArray", "text": "string"}
 
 
 def flag_lines(flags: tuple[Flag, ...]) -> list[str]:
@@ -18,7 +18,8 @@ def flag_lines(flags: tuple[Flag, ...]) -> list[str]:
     rows: list[tuple[str, str]] = []
     for flag in sorted((flag for flag in flags if not flag.hidden), key=lambda flag: flag.name):
         short = f"-{flag.short}, " if flag.short else "    "
-        kind = "" if flag.kind == "switch" else " " + SHOWN_KINDS.get(flag.kind, flag.metavar)
+        usual = SHOWN_KINDS.get(flag.kind, flag.kind)
+        kind = "" if flag.kind == "switch" else f" {flag.metavar or usual}"
         text = flag.help
         if flag.default not in (None, "", (), False):
             shown = (
@@ -41,6 +42,16 @@ def command_help(command: Command) -> str:
     if command.flags:
         lines += ["", "Options:", *flag_lines(command.flags)]
     return "\n".join(lines)
+
+
+def group_help(name: str, summary: str, commands: dict[str, str]) -> str:
+    """What `pycompose GROUP --help` prints; `commands`: verb -> summary."""
+    left = max(map(len, commands)) + 3
+    return "\n".join([
+        f"Usage:  pycompose {name} COMMAND", "", summary, "", "Commands:",
+        *(f"  {verb:<{left}}{text}" for verb, text in sorted(commands.items())),
+        "", f"Run 'pycompose {name} COMMAND --help' for more information on a command.",
+    ])  # fmt: skip
 
 
 def general_help(flags: tuple[Flag, ...], groups: dict[str, dict[str, str]]) -> str:

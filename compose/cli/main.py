@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from compose.cli.flags import Flag, nearest, parse
+from compose.cli.groups import GROUPS
 from compose.errors import ComposeError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ GLOBAL_FLAGS = (
     Flag("version", "v", help="Show the version", hidden=True),
     Flag("workdir", kind="text", hidden=True),
 )  # fmt: skip
+
+DRY_RUN = Flag("dry-run", help="Execute command in dry run mode")
+HELP = Flag("help", "h", hidden=True)
 
 #: command -> module below compose.cli.commands, and what it is for.
 COMMANDS = {
@@ -71,7 +75,6 @@ COMMANDS = {
 }  # fmt: skip
 MANAGEMENT = {
     "engine": ("engine", "Serve, inspect and stop our own engine"),
-    "image": ("image", "Bootstrap base images; list, remove, pull, load and save images"),
 }
 
 
@@ -135,14 +138,24 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
     if options.version and not name:
         name = "version"
     if options.help or name in ("", "help"):
-        return show_help(rest[0] if name == "help" and rest else name if name != "help" else "")
+        return show_help(" ".join(rest) if name == "help" else name)
     if name == "engine":
         return run_engine(rest)
     from compose.cli.command import Invocation
 
+    if name in GROUPS:
+        words, rest = walk(name, rest)
+        if words in GROUPS:
+            return show_help(words)
+        name = words
     command = find_command(name)
-    flags = (*command.flags, Flag("dry-run"), Flag("help", "h", hidden=True))
-    given = parse(rest, flags, interspersed=command.interspersed, command=f"pycompose {name}")
+    flags = with_general_flags(command.flags)
+    try:
+        given = parse(rest, flags, interspersed=command.interspersed, command=f"pycompose {name}")
+    except UsageError as error:
+        group = GROUPS.get(name.rpartition(" ")[0])
+        error.exit_code = group.usage_code if group else 1
+        raise
     if given.help:
         return show_help(name)
     if given.dry_run:
@@ -151,6 +164,34 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
     invocation = Invocation(options)
     invocations.append(invocation)
     return command.run(given, invocation)
+
+
+def with_general_flags(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """A command's flags and those that all have; -h is help's where the command has no use for it."""
+    taken = {flag.short for flag in flags}
+    return (*flags, DRY_RUN, Flag("help", "" if "h" in taken else "h", hidden=True))
+
+
+def walk(group: str, rest: list[str]) -> tuple[str, list[str]]:
+    """Down from a group to the command that the words name, or to a group; and what is left of argv.
+
+    Raises UsageError for a word that is no command of the group.
+    """
+    while group in GROUPS:
+        given = parse(rest, (DRY_RUN, HELP), interspersed=False, command=f"pycompose {group}")
+        if given.help or not given.arguments:
+            return group, []
+        word, *rest = given.arguments
+        if given.dry_run:
+            rest.insert(0, "--dry-run")
+        verbs, aliases = GROUPS[group].commands, GROUPS[group].aliases
+        word = aliases.get(word, word)
+        if word not in verbs and f"{group} {word}" not in GROUPS:
+            near = nearest(word, [*verbs])
+            todo = f"did you mean {near}?" if near else f"see 'pycompose {group} --help'"
+            raise UsageError(f'unknown command: "{group} {word}": {todo}')
+        group = f"{group} {word}"
+    return group, rest
 
 
 def close(invocations: list[Invocation]) -> None:
@@ -182,32 +223,44 @@ def complain_of_bug(error: Exception) -> int:
 
 
 def find_command(name: str) -> Command:
-    """The command of that name, its module imported. Raises UsageError."""
+    """The command of that name ("ps", "container run"), its module imported. Raises UsageError."""
     from importlib import import_module
 
-    table = {**COMMANDS, **MANAGEMENT}
-    if name not in table:
-        near = nearest(name, list(table))
+    group, _, verb = name.rpartition(" ")
+    table = GROUPS[group].commands if group else {**COMMANDS, **MANAGEMENT}
+    if verb not in table:
+        near = nearest(name, [*table, *GROUPS])
         todo = f"did you mean {near}?" if near else "see 'pycompose --help' for those there are"
         raise UsageError(f'unknown command: "{name}": {todo}')
-    module = import_module(f"compose.cli.commands.{table[name][0]}")
-    command: Command = module.COMMANDS[name]
+    module = import_module(f"compose.cli.commands.{table[verb][0]}")
+    command: Command = module.COMMANDS[verb]
     return command
 
 
 def show_help(name: str) -> int:
-    """Print the help of a command, or the general one for ""."""
-    from compose.cli.help import command_help, general_help
+    """Print the help of a command or group, or the general one for ""."""
+    from compose.cli.help import command_help, general_help, group_help
 
-    if name and name != "engine":
-        print(command_help(find_command(name)))
-        return 0
     if name == "engine":
         return run_engine(["--help"])
+    if name in GROUPS:
+        group = GROUPS[name]
+        verbs = {verb: text for verb, (_, text) in group.commands.items()}
+        print(group_help(name, group.summary, verbs))
+        return 0
+    if name:
+        command = find_command(name)
+        own = [flag for flag in command.flags if flag.name == "dry-run"]
+        print(command_help(command._replace(flags=(*command.flags, *([] if own else [DRY_RUN])))))
+        return 0
     groups = {
-        "Management Commands": {key: text for key, (_, text) in MANAGEMENT.items()},
+        "Management Commands": {
+            **{key: text for key, (_, text) in MANAGEMENT.items()},
+            **{key: one.summary for key, one in GROUPS.items() if " " not in key},
+        },
         "Commands": {key: text for key, (_, text) in COMMANDS.items()},
     }
+    groups = {title: dict(sorted(commands.items())) for title, commands in groups.items()}
     print(general_help(GLOBAL_FLAGS, groups))
     return 0
 

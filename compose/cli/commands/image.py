@@ -7,27 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from compose.cli.command import Command, Invocation
-from compose.cli.flags import Flag, Options, parse
+from compose.cli.flags import Flag, Options
+from compose.cli.groups import GROUPS
 from compose.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def image(options: Options, invocation: Invocation) -> int:
-    """One of the sub-commands."""
-    name, *rest = options.arguments
-    found = VERBS.get(name)
-    if found is None:
-        raise UsageError(f'unknown command: "image {name}": use {", ".join(VERBS)}')
-    usage, flags, run = found
-    if {"-h", "--help"} & set(rest):
-        from compose.cli.help import command_help
-
-        print(command_help(Command(usage, image.__doc__ or "", flags, run)))
-        return 0
-    given = parse(rest, flags, interspersed=True, command=f"pycompose image {name}")
-    return run(given, invocation)
 
 
 def one(options: Options, usage: str) -> str:
@@ -180,12 +165,6 @@ VERBS: dict[str, tuple[str, tuple[Flag, ...], Callable[[Options, Invocation], in
 }
 
 COMMANDS = {
-    "image": Command(
-        "image bootstrap|ls|rm|pull|load|save [OPTIONS]",
-        "Bootstrap base images; list, remove, pull, load and save images",
-        (),
-        image,
-        least=1,
-        interspersed=False,
-    )
+    verb: Command(usage, GROUPS["image"].commands[verb][1], flags, run)
+    for verb, (usage, flags, run) in VERBS.items()
 }

@@ -132,7 +132,7 @@ COMMANDS = {
         "List running compose projects",
         (
             Flag("all", "a", help="Show all stopped Compose projects"),
-            Flag("filter", kind="list", help="Filter output based on conditions provided"),
+            Flag("filter", kind="list", metavar="filter", help="Filter output based on conditions provided"),
             Flag("format", kind="text", default="table", help="Format the output. Values: [table | json]"),
             Flag("quiet", "q", help="Only display project names"),
         ),

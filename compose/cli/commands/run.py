@@ -75,8 +75,8 @@ COMMANDS = {
         "Run a one-off command on a service",
         (
             Flag("build", help="Build image before starting container"),
-            Flag("cap-add", kind="list", help="Add Linux capabilities"),
-            Flag("cap-drop", kind="list", help="Drop Linux capabilities"),
+            Flag("cap-add", kind="list", metavar="list", help="Add Linux capabilities"),
+            Flag("cap-drop", kind="list", metavar="list", help="Drop Linux capabilities"),
             Flag("detach", "d", help="Run container in background and print container ID"),
             Flag("entrypoint", kind="text", help="Override the entrypoint of the image"),
             Flag("env", "e", kind="list", help="Set environment variables"),

@@ -149,7 +149,7 @@ COMMON = (
     Flag("pull", kind="text", default="policy", help='Pull image before running ("always"|"missing"|"never"|"build")'),
     Flag("quiet-pull", help="Pull without printing progress information"),
     Flag("remove-orphans", help="Remove containers for services not defined in the Compose file"),
-    Flag("scale", kind="list", help="Scale SERVICE to NUM instances. Overrides the scale setting in the Compose file if present."),
+    Flag("scale", kind="list", metavar="scale", help="Scale SERVICE to NUM instances. Overrides the scale setting in the Compose file if present."),
     Flag("yes", "y", help='Assume "yes" as answer to all prompts and run non-interactively'),
 )  # fmt: skip
 

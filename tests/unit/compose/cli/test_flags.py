@@ -79,3 +79,29 @@ def test_mistakes_name_the_flag(text: str, words: str) -> None:
     with pytest.raises(UsageError) as error:
         read(text)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("bytes", "512m", 512 << 20),
+        ("bytes", "1.5GB", 3 << 29),
+        ("bytes", "4096", 4096),
+        ("bytes", "-1", -1),
+        ("duration", "1m30s", 90 * 10**9),
+        ("duration", "1.5h", 5400 * 10**9),
+        ("duration", "0", 0),
+        ("duration", "250ms", 25 * 10**7),
+        ("decimal", "0.5", 0.5),
+        ("strings", "a,b", ("a", "b")),
+    ],
+)
+def test_amounts(kind: str, text: str, value: object) -> None:
+    flags = (Flag("amount", kind=kind),)
+    assert parse([f"--amount={text}"], flags, interspersed=True, command="x").amount == value
+
+
+@pytest.mark.parametrize(("kind", "text"), [("bytes", "much"), ("duration", "5"), ("decimal", "x")])
+def test_bad_amounts(kind: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f'invalid argument "{text}" for --amount: '):
+        parse(["--amount", text], (Flag("amount", kind=kind),), interspersed=True, command="x")

@@ -11,6 +11,7 @@ import pytest
 from compose.cli import main as entry
 from compose.cli.command import Invocation
 from compose.cli.flags import parse
+from compose.cli.groups import GROUPS
 from compose.errors import UsageError
 
 HOUSE = Path(__file__).resolve().parents[4]
@@ -32,9 +33,30 @@ def test_every_command_has_help_and_knows_its_flags(
     assert out.startswith("Usage:  pycompose ")
     assert EVERYTHING[name][1].split()[0] in out
     code, _, err = said(capsys, name, "--no-such-flag")
-    if name != "image":
-        assert code == 1
-        assert err == f"unknown flag: --no-such-flag: see 'pycompose {name} --help'\n"
+    assert code == 1
+    assert err == f"unknown flag: --no-such-flag: see 'pycompose {name} --help'\n"
+
+
+@pytest.mark.parametrize(
+    ("group", "verb"), [(group, verb) for group, one in GROUPS.items() for verb in one.commands]
+)
+def test_every_command_of_a_group_has_help(
+    group: str, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, *group.split(), verb, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage:  pycompose {group} {verb}")
+    assert GROUPS[group].commands[verb][1] in out
+    code, _, err = said(capsys, *group.split(), verb, "--no-such-flag")
+    assert (code, err.partition(":")[0]) == (GROUPS[group].usage_code, "unknown flag")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_has_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([*group.split()], [*group.split(), "--help"], ["help", *group.split()]):
+        code, out, _ = said(capsys, *argv)
+        assert code == 0
+        assert not [verb for verb in GROUPS[group].commands if f"\n  {verb} " not in out]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +96,7 @@ def test_mistakes_are_one_line(
 
 def test_general_help_names_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = said(capsys)
-    assert not [name for name in EVERYTHING if f"\n  {name} " not in out]
+    assert not [name for name in (*EVERYTHING, "image") if f"\n  {name} " not in out]
 
 
 def test_errors_as_json(capsys: pytest.CaptureFixture[str]) -> None:
