@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from typing import TYPE_CHECKING
 
 import docker
@@ -30,3 +32,7 @@ def client(own_engine: OwnEngine) -> Iterator[docker.DockerClient]:
         for container in connected.containers.list(all=True):
             container.remove(force=True, v=True)
         connected.close()
+        with warnings.catch_warnings():
+            # docker-py leaves the sockets of its streams to the garbage collector: now, not later.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
