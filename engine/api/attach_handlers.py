@@ -1,15 +1,19 @@
-"""Handlers that take the raw connection: attach and exec start; and the other exec calls.
+"""Handlers that take the raw connection: attach (also over a WebSocket) and exec start; and the other exec calls.
 
 The head goes out alone and before the process starts: docker-py loses bytes that come with it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
+from engine.api.detach_keys import DetachKeys, parse_keys
 from engine.api.exchange import MULTIPLEXED_STREAM, RAW_STREAM, Exchange, Response
+from engine.api.pump import Client, Outcome, RawClient, pump
+from engine.api.websocket import accept_websocket
 from engine.containers import docker_json
 from engine.containers.logs import read_log
 from engine.containers.model import ExecRequest, LogRequest
@@ -25,41 +29,97 @@ if TYPE_CHECKING:
 
 async def attach(engine: Engine, exchange: Exchange, name: str) -> None:
     """POST /containers/{id}/attach. Before the start too: the streams are joined when it has one."""
-    request = exchange.request
-    container = engine.containers.find(name)
-    if container.state.status == "paused":
-        raise ConflictError(f"container {name} is paused, unpause the container before attach.")
+    container, keys = _attachable(engine, exchange, name)
     async for _ in exchange.body():
         pass
     terminal = container.config.tty
-    kind = RAW_STREAM if terminal or request.version < (1, 42) else MULTIPLEXED_STREAM
+    stream = await exchange.hijack(stream_kind(exchange, terminal=terminal))
+    client = RawClient(stream, exchange.early())
+    await _serve(engine, exchange, container, client, multiplexed=not terminal, keys=keys)
+
+
+async def attach_websocket(engine: Engine, exchange: Exchange, name: str) -> None:
+    """GET /containers/{id}/attach/ws: stdout and stderr in one, as binary messages."""
+    container, keys = _attachable(engine, exchange, name)
+    client = await accept_websocket(exchange)
+    await _serve(engine, exchange, container, client, multiplexed=False, keys=keys)
+
+
+def stream_kind(exchange: Exchange, *, terminal: bool) -> str:
+    """The content type of a process's streams."""
+    return RAW_STREAM if terminal or exchange.request.version < (1, 42) else MULTIPLEXED_STREAM
+
+
+def _attachable(
+    engine: Engine, exchange: Exchange, name: str
+) -> tuple[Container, DetachKeys | None]:
+    container = engine.containers.find(name)
+    keys = parse_keys(exchange.request.text("detachKeys"))
+    if container.state.status == "paused":
+        raise ConflictError(f"container {name} is paused, unpause the container before attach.")
+    if container.state.status == "restarting":
+        raise ConflictError(f"container {name} is restarting, wait until the container is running")
+    return container, DetachKeys(keys) if container.config.tty else None
+
+
+async def _serve(
+    engine: Engine,
+    exchange: Exchange,
+    container: Container,
+    client: Client,
+    *,
+    multiplexed: bool,
+    keys: DetachKeys | None,
+) -> None:
+    request = exchange.request
     wants = {s: request.flag(s) for s in ("stdin", "stdout", "stderr")}
-    follow = request.flag("stream")
-    stream = await exchange.hijack(kind)
-    early = exchange.early()
+    wants["stdin"] = wants["stdin"] and container.config.open_stdin
     engine.containers.publish(container, "attach")
     if request.flag("logs"):
-        await _replay(engine, container, stream, terminal=terminal, wants=wants)
-    if not follow:
+        await _replay(engine, container, client, multiplexed=multiplexed, wants=wants)
+    if not request.flag("stream"):
+        await client.finish()
         return
-    attachment = await engine.containers.join_streams(container.id, **wants)
-    if attachment is None:
+    joined = await _joined(engine, container, client, wants)
+    if joined is None:
         return
     try:
-        await pump(stream, attachment, early, terminal=terminal, stdin=wants["stdin"])
+        outcome = await pump(
+            client, joined, multiplexed=multiplexed, stdin=wants["stdin"], keys=keys,
+            recorded=partial(engine.containers.wait_recorded, container.id),
+        )  # fmt: skip
     finally:
         with trio.CancelScope(shield=True):
             if container.config.stdin_once and wants["stdin"]:
-                await attachment.close_stdin()
-            await attachment.aclose()
+                await joined.close_stdin()
+            await joined.aclose()
+    if outcome is Outcome.DETACHED:
+        engine.containers.publish(container, "detach")
+
+
+async def _joined(
+    engine: Engine, container: Container, client: Client, wants: dict[str, bool]
+) -> Attachment | None:
+    """The streams, from the next start if it does not run; None if the client or it went before."""
+    joined: Attachment | None = None
+    async with trio.open_nursery() as nursery:
+
+        async def give_up() -> None:
+            await client.wait_gone()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(give_up)
+        joined = await engine.containers.join_streams(container.id, **wants)
+        nursery.cancel_scope.cancel()
+    return joined
 
 
 async def _replay(
     engine: Engine,
     container: Container,
-    stream: trio.SocketStream,
+    client: Client,
     *,
-    terminal: bool,
+    multiplexed: bool,
     wants: dict[str, bool],
 ) -> None:
     path = str(engine.layout.container(container.id) / f"{container.id}-json.log")
@@ -69,42 +129,7 @@ async def _replay(
     ):
         for entry in batch:
             number = STDERR if entry.stream == "stderr" else STDOUT
-            await stream.send_all(entry.text if terminal else encode_frame(number, entry.text))
-
-
-async def pump(
-    stream: trio.SocketStream,
-    attachment: Attachment,
-    early: bytes,
-    *,
-    terminal: bool,
-    stdin: bool,
-) -> None:
-    """Move bytes both ways until the process's output ends or the client hangs up."""
-
-    async def upwards(scope: trio.CancelScope) -> None:
-        try:
-            if early and stdin:
-                await attachment.send(early)
-            while data := await stream.receive_some(1 << 16):
-                if stdin:
-                    await attachment.send(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            scope.cancel()
-            return
-        if stdin:
-            await attachment.close_stdin()  # a half-close: output goes on
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(upwards, nursery.cancel_scope)
-        try:
-            async for number, data in attachment.frames():
-                await stream.send_all(data if terminal else encode_frame(number, data))
-            with trio.move_on_after(1):
-                await stream.send_eof()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client has gone; the process goes on
-        nursery.cancel_scope.cancel()
+            await client.send(encode_frame(number, entry.text) if multiplexed else entry.text)
 
 
 async def create_exec(engine: Engine, exchange: Exchange, name: str) -> Response:
@@ -125,26 +150,30 @@ async def start_exec(engine: Engine, exchange: Exchange, name: str) -> Response 
     size = document.get("ConsoleSize") or made.request.console_size
     wanted = (int(size[0]), int(size[1])) if size and len(size) == 2 and all(size) else None
     terminal = made.request.tty
+    keys = DetachKeys(parse_keys(made.request.detach_keys)) if terminal else None
     async with execs.open(name, size=wanted) as (prepared, attachment):
         if document.get("Detach"):
             await execs.start(name, prepared)
             return Response(200)
-        kind = RAW_STREAM if terminal or exchange.request.version < (1, 42) else MULTIPLEXED_STREAM
+        kind = stream_kind(exchange, terminal=terminal)
         if not exchange.request.headers.get("upgrade"):
             # Without an upgrade an error can still be a status of its own.
             await execs.start(name, prepared)
-            stream = await exchange.hijack(kind)
+            client = RawClient(await exchange.hijack(kind), exchange.early())
         else:
-            stream = await exchange.hijack(kind)
+            client = RawClient(await exchange.hijack(kind), exchange.early())
             try:
                 await execs.start(name, prepared)
             except StartError as error:  # the head is out: it is said where output would be
                 words = f"{error}\r\n".encode()
-                await stream.send_all(words if terminal else encode_frame(STDERR, words))
+                await client.send(words if terminal else encode_frame(STDERR, words))
                 return None
-        early = exchange.early()
-        stdin = made.request.attach_stdin
-        await pump(stream, attachment, early, terminal=terminal, stdin=stdin)
+        outcome = await pump(
+            client, attachment, multiplexed=not terminal, stdin=made.request.attach_stdin,
+            keys=keys, recorded=partial(execs.wait_recorded, name),
+        )  # fmt: skip
+    if outcome is Outcome.DETACHED:
+        execs.detached(name)
     return None
 
 

@@ -179,6 +179,13 @@ class Exchange:
         await self._stream.send_all(text.encode())
         return self._stream
 
+    async def switch(self, headers: Mapping[str, str]) -> trio.SocketStream:
+        """The same for another protocol: 101 with its headers."""
+        self.hijacked = self.answered = True
+        text = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+        await self._stream.send_all(f"HTTP/1.1 101 Switching Protocols\r\n{text}\r\n".encode())
+        return self._stream
+
     def early(self) -> bytes:
         """What the client sent behind its request, before it was hijacked."""
         data, _ = self._connection.trailing_data

@@ -60,6 +60,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/containers/{name}/resize", container_handlers.resize),
     ("POST", "/containers/{name}/wait", container_handlers.wait),
     ("POST", "/containers/{name}/attach", attach_handlers.attach),
+    ("GET", "/containers/{name}/attach/ws", attach_handlers.attach_websocket),
     ("POST", "/containers/{name}/exec", attach_handlers.create_exec),
     ("HEAD", "/containers/{name}/archive", archive_handlers.stat),
     ("GET", "/containers/{name}/archive", archive_handlers.get),

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.containers.health import OUTPUT_LIMIT, go_duration
 from engine.containers.inputs import environment, seccomp_choice
-from engine.containers.model import Exec, HealthLog
+from engine.containers.model import Exec, ExecRequest, HealthLog
 from engine.errors import ConflictError, EngineError, InvalidRequestError, NotFoundError
-from engine.processes.client import StartError
+from engine.processes.client import StartError, read_exit
 from engine.runtime.compile import capabilities, compile_exec
 from engine.runtime.seccomp import compiled_profile
 from engine.runtime.spec import Process
@@ -26,10 +27,10 @@ from engine.runtime.spec import Process
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from engine.containers.model import Container, ExecRequest
+    from engine.containers.model import Container
     from engine.containers.service import Containers
     from engine.processes.attachment import Attachment
-    from engine.processes.client import Monitor, Prepared
+    from engine.processes.client import ExitRecord, Monitor, Prepared
     from engine.runtime.spec import ContainerSpec
 
 #: Finished execs remembered for each container.
@@ -43,6 +44,7 @@ class Execs:
         self._containers = containers
         self._all: dict[str, Exec] = {}
         self._monitors: dict[str, Monitor] = {}
+        self._ends: dict[str, trio.Event] = {}
 
     def create(self, name: str, request: ExecRequest) -> Exec:
         """Remember a request. Raises ConflictError where the container does not run."""
@@ -86,10 +88,9 @@ class Execs:
             raise ConflictError(f"Error: Exec command {exec_id} has already run")
         container = self._containers.get(made.container_id)
         _check_running(container)
+        self._all[exec_id] = made = replace(made, started=True)
         prepared = await self._prepare(container, made, size)
-        self._all[exec_id] = made = replace(
-            made, started=True, running=True, pid=prepared.monitor.pid
-        )
+        self._all[exec_id] = replace(made, running=True, pid=prepared.monitor.pid)
         self._monitors[exec_id] = prepared.monitor
         try:
             request = made.request
@@ -106,6 +107,8 @@ class Execs:
         finally:
             with trio.CancelScope(shield=True):
                 await prepared.abort()
+            if exec_id not in self._ends:  # it never began, or has ended already
+                self._forget_process(exec_id, prepared.monitor)
 
     async def start(self, exec_id: str, prepared: Prepared) -> None:
         """Let the program run; from here it is watched. Raises StartError."""
@@ -121,7 +124,21 @@ class Execs:
         self._containers.publish(
             container, f"exec_start: {' '.join(made.request.cmd)}", {"execID": exec_id}
         )
+        self._ends[exec_id] = trio.Event()
         self._containers.nursery.start_soon(self._watch, exec_id, prepared.monitor)
+
+    async def wait_recorded(self, exec_id: str) -> None:
+        """Until the exit code of an exec that has ended is known; at once for one that has not."""
+        monitor, end = self._monitors.get(exec_id), self._ends.get(exec_id)
+        if monitor is not None and end is not None and read_exit(monitor.run_dir):
+            await end.wait()
+
+    def detached(self, exec_id: str) -> None:
+        """Whoever was attached has left by the detach keys."""
+        made = self.get(exec_id)
+        self._containers.publish(
+            self._containers.get(made.container_id), "exec_detach", {"execID": exec_id}
+        )
 
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
         """Set the terminal's size. Raises NotFoundError, EngineError."""
@@ -134,48 +151,39 @@ class Execs:
     async def probe(
         self, container: Container, command: tuple[str, ...], timeout: float
     ) -> HealthLog:
-        """Run a health check's command; killed when `timeout` seconds have passed."""
-        from engine.containers.model import ExecRequest
-
+        """Run a health check's command; killed with its children when `timeout` seconds have passed."""
         started = time.time_ns()
         request = ExecRequest(cmd=command, attach_stdout=True, attach_stderr=True)
         made = Exec(secrets.token_hex(32), container.id, request)
-        output = bytearray()
         try:
             prepared = await self._prepare(container, made, None)
         except EngineError as error:
             return HealthLog(started, time.time_ns(), -1, str(error))
         monitor = prepared.monitor
+        output = bytearray()
         try:
             attachment = await monitor.attach(stdin=False, stdout=True, stderr=True)
-            await prepared.start()
-            with trio.move_on_after(timeout) as scope:
-                async for _, data in attachment.frames():
-                    if len(output) < 4096:
-                        output += data[:4096]
-                record = await monitor.wait_exit()
-            await attachment.aclose()
-            if scope.cancelled_caught:
-                words = f"Health check exceeded timeout ({timeout:g}s)"
-                return HealthLog(started, time.time_ns(), -1, words)
-            return HealthLog(
-                started, time.time_ns(), record.exit_code, output.decode(errors="replace")
-            )
+            try:
+                await prepared.start()
+                with trio.move_on_after(timeout) as scope:
+                    async for _, data in attachment.frames():
+                        output += data[: OUTPUT_LIMIT - len(output)]
+                    record = await monitor.wait_exit()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await attachment.aclose()
         except EngineError as error:
             return HealthLog(started, time.time_ns(), -1, str(error))
         finally:
             with trio.CancelScope(shield=True):
                 await prepared.abort()
-                await self._kill(monitor)
+                await _end_group(monitor)
             shutil.rmtree(monitor.run_dir, ignore_errors=True)
-
-    async def _kill(self, monitor: Monitor) -> None:
-        try:
-            monitor.signal(9)
-        except (ProcessLookupError, OSError):
-            return
-        with trio.move_on_after(2):
-            await monitor.wait_exit()
+        said = output.decode(errors="replace")
+        if scope.cancelled_caught:
+            words = f"Health check exceeded timeout ({go_duration(timeout)})"
+            return HealthLog(started, time.time_ns(), -1, f"{words}: {said}" if said else words)
+        return HealthLog(started, time.time_ns(), record.exit_code, said)
 
     async def _prepare(
         self, container: Container, made: Exec, size: tuple[int, int] | None
@@ -233,8 +241,11 @@ class Execs:
 
     async def _watch(self, exec_id: str, monitor: Monitor) -> None:
         record = await monitor.wait_exit()
-        self._monitors.pop(exec_id, None)
-        shutil.rmtree(monitor.run_dir, ignore_errors=True)
+        self._settle(exec_id, record)
+        self._forget_process(exec_id, monitor)
+        self._ends.pop(exec_id).set()
+
+    def _settle(self, exec_id: str, record: ExitRecord) -> None:
         made = self._all.get(exec_id)
         if made is None:
             return
@@ -249,6 +260,23 @@ class Execs:
         done = [e for e in self._all.values() if e.container_id == container.id and not e.running]
         for old in done[:-REMEMBERED]:
             self._all.pop(old.id, None)
+
+    def _forget_process(self, exec_id: str, monitor: Monitor) -> None:
+        self._monitors.pop(exec_id, None)
+        shutil.rmtree(monitor.run_dir, ignore_errors=True)
+        made = self._all.get(exec_id)
+        if made is not None and made.running:
+            self._all[exec_id] = replace(made, running=False)
+
+
+async def _end_group(monitor: Monitor) -> None:
+    """SIGKILL a process and its group, if it has not ended; until it has."""
+    try:
+        monitor.kill_group()
+    except ProcessLookupError:
+        return
+    with trio.move_on_after(2):
+        await monitor.wait_exit()
 
 
 def _check_running(container: Container) -> None:

@@ -35,6 +35,16 @@ def probe_command(config: Config) -> tuple[str, ...]:
     return health.test
 
 
+def go_duration(seconds: float) -> str:
+    """Seconds as Go writes a duration: "500ms", "30s", "1m30s"."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    head = f"{hours}h" if hours else ""
+    return f"{head}{minutes}m{rest:g}s" if hours or minutes else f"{rest:g}s"
+
+
 def timeout_of(health: HealthConfig) -> float:
     """Seconds after which a probe is killed."""
     return (health.timeout or TIMEOUT) / SECOND

@@ -262,6 +262,10 @@ class Containers:
         """Take part in a container's streams (stdin, stdout, stderr), now or from its next start on."""
         return await self._life.join_streams(container_id, wants)
 
+    async def wait_recorded(self, container_id: str) -> None:
+        """Until the end of a process that has ended is settled; at once where it has not ended."""
+        await self._life.wait_recorded(container_id)
+
     async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove; `volumes` takes anonymous ones along. Raises ConflictError if it runs (no force)."""
         container = self.find(name)

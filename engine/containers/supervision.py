@@ -18,7 +18,7 @@ from engine.containers import health, restart
 from engine.containers.model import Health
 from engine.containers.signals import parse_signal, takes_notice
 from engine.errors import ConflictError, EngineError, NotFoundError
-from engine.processes.client import ExitRecord, StartError
+from engine.processes.client import ExitRecord, StartError, read_exit
 from engine.runtime.cgroups import tree
 
 if TYPE_CHECKING:
@@ -176,6 +176,12 @@ class Supervisor:
         self._wishes.setdefault(container_id, []).append(wish)
         await wish.granted.wait()
         return wish.attachment
+
+    async def wait_recorded(self, container_id: str) -> None:
+        """Until the end of a process that has ended is settled; at once where it has not ended."""
+        live = self._live.get(container_id)
+        if live is not None and read_exit(live.monitor.run_dir):
+            await self.next_end(container_id).wait()
 
     async def _attach_waiting(self, container_id: str, monitor: Monitor) -> None:
         for wish in self._wishes.pop(container_id, []):

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from engine.runtime.launch import start_time as start_time_of
 from engine.runtime.spec import ContainerSpec, ExecSpec, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 
@@ -103,11 +103,22 @@ class Monitor:
 
     def signal(self, number: int) -> None:
         """Send a signal to the process. Raises ProcessLookupError if it is gone."""
+        with self._held() as pidfd:
+            signal.pidfd_send_signal(pidfd, number)
+
+    def kill_group(self) -> None:
+        """SIGKILL the process and all of its process group. Raises ProcessLookupError if it is gone."""
+        with self._held():
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own from its birth
+
+    @contextmanager
+    def _held(self) -> Iterator[int]:
+        """A pidfd that is surely this process's. Raises ProcessLookupError."""
         pidfd = os.pidfd_open(self.pid)
         try:
             if start_time_of(self.pid) != self.start_time:
                 raise ProcessLookupError
-            signal.pidfd_send_signal(pidfd, number)
+            yield pidfd
         except FileNotFoundError as error:
             raise ProcessLookupError from error
         finally:
