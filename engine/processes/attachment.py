@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 
 class Attachment:
@@ -17,7 +17,7 @@ class Attachment:
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
 
-    async def frames(self) -> AsyncIterator[tuple[int, bytes]]:
+    async def frames(self) -> AsyncGenerator[tuple[int, bytes], None]:
         """(1 for stdout or a terminal, 2 for stderr, bytes) until the end."""
         buffer = bytearray()
         while True:

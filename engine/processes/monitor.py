@@ -70,6 +70,7 @@ class Monitor:
         self.visitors: dict[int, Visitor] = {}
         self.outputs: dict[int, int] = {}  # descriptor -> STDOUT or STDERR
         self.terminal = -1
+        self.size: tuple[int, int] | None = None  # rows, columns
         self.stdin = -1
         self.pending_stdin: list[bytes] = []
         self.stdin_closing = False
@@ -92,6 +93,9 @@ class Monitor:
         self.epoll.register(self.server, select.EPOLLIN)
         try:
             self._wait_for_start()
+            master = prepared.await_root()
+            if master is not None:
+                self._take_terminal(master)
             prepared.release()
         except launch.LaunchError:
             prepared.abort()
@@ -124,13 +128,10 @@ class Monitor:
         return not (visitor.finished or (self.pending_stdin and visitor.stdin))
 
     def _open_stdio(self, process: Process) -> launch.Stdio:
-        if process.terminal:
-            self.terminal, slave = os.openpty()
-            if process.terminal_size:
-                self._resize(*process.terminal_size)
-            self._watch_output(self.terminal, STDOUT)
-            self.stdin = self.terminal
-            return launch.Stdio(slave, slave, slave, slave)
+        if process.terminal:  # it comes from inside, once there is an inside
+            self.size = process.terminal_size
+            nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            return launch.Stdio(nothing, nothing, nothing)
         if process.stdin_open:
             stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
@@ -142,6 +143,14 @@ class Monitor:
             self._watch_output(ours, stream)
             ends.append(theirs)
         return launch.Stdio(stdin, ends[0], ends[1])
+
+    def _take_terminal(self, master: int) -> None:
+        """The terminal is there: its size, its output, and what was typed before."""
+        self.terminal = self.stdin = master
+        if self.size:
+            self._resize(*self.size)
+        self._watch_output(master, STDOUT)
+        self._feed_stdin()
 
     def _watch_output(self, fd: int, stream: int) -> None:
         os.set_blocking(fd, False)
@@ -271,7 +280,7 @@ class Monitor:
             visitor.rest = b""
             if early:
                 self._take_stdin(visitor, early)
-        elif kind == "resize" and self.terminal >= 0:
+        elif kind == "resize" and self.spec.process.terminal:
             try:
                 self._resize(int(request["rows"]), int(request["columns"]))
                 visitor.send(messages.encode(ok=True) + b"\n")
@@ -286,11 +295,20 @@ class Monitor:
             visitor.send(messages.encode(error=f"cannot {kind}") + b"\n")
 
     def _take_stdin(self, visitor: Visitor, data: bytes) -> None:
-        if visitor.stdin and self.stdin >= 0:
+        if visitor.stdin and self._has_stdin():
             self.pending_stdin.append(data)
             self._feed_stdin()
 
+    def _has_stdin(self) -> bool:
+        """Whether there is one, or will be: a terminal comes with the container's root."""
+        return self.stdin >= 0 or self._awaits_terminal()
+
+    def _awaits_terminal(self) -> bool:
+        return self.spec.process.terminal and self.terminal < 0
+
     def _feed_stdin(self) -> None:
+        if self.stdin < 0:
+            return
         while self.pending_stdin:
             try:
                 written = os.write(self.stdin, self.pending_stdin[0])
@@ -321,9 +339,9 @@ class Monitor:
             pass  # as wanted already
 
     def _close_stdin(self) -> None:
-        if self.stdin < 0:
+        if not self._has_stdin():
             return
-        if self.pending_stdin:
+        if self.pending_stdin or self.stdin < 0:
             self.stdin_closing = True
         elif self.stdin == self.terminal:
             try:
@@ -335,7 +353,12 @@ class Monitor:
             self.stdin = -1
 
     def _resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        """Raises struct.error for a size that is none."""
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        if self._awaits_terminal():
+            self.size = (rows, columns)
+        else:
+            fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
 
     def _dismiss(self, visitor: Visitor) -> None:
         fd = visitor.connection.fileno()

@@ -6,7 +6,7 @@ program of the image runs before execve. The process is not dumpable, so that no
 reach the interpreter through /proc/PID/exe.
 
 Messages on the sync socket, a datagram each: the parent sends "go" when the cgroup is joined; the
-child answers "net" with descriptors, then "mounted"; the parent sends "start"; the socket closes on
+child answers "net" with descriptors, then "mounted" (with a terminal's master); the parent sends "start"; the socket closes on
 execve. A failure is one datagram: "error <exit code> <message>".
 """
 
@@ -22,13 +22,14 @@ import termios
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.runtime import syscalls as sc
+from engine.runtime import terminal
 from engine.runtime.identity import IdentityError
 from engine.runtime.program import Refusal, start_program
 from engine.runtime.root import build_root
 
 if TYPE_CHECKING:
     from engine.runtime.launch import Stdio
-    from engine.runtime.spec import ContainerSpec, ExecSpec
+    from engine.runtime.spec import ContainerSpec, ExecSpec, Process
 
 #: namespace kind -> the flag that makes or joins it
 FLAGS = {
@@ -55,8 +56,8 @@ def run_container(
             if spec.domainname:
                 sc.setdomainname(spec.domainname)
         _send_network(spec, sync)
-        root = build_root(spec, stdio.console)
-        sync.send(b"mounted")
+        root = build_root(spec)
+        _tell_mounted(spec.process, root, sync, console=True)
         _expect(sync, b"start")
         start_program(spec.process, root, sync, seccomp, init=spec.init)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
@@ -73,7 +74,7 @@ def run_exec(
         flags = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
         sc.setns(pidfd, flags | sc.CLONE_NEWNS)
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        sync.send(b"mounted")
+        _tell_mounted(spec.process, root, sync, console=False)
         _expect(sync, b"start")
         start_program(spec.process, root, sync, seccomp, init=False)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
@@ -102,8 +103,6 @@ def _become_child(stdio: Stdio) -> None:
     os.setsid()
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number, inheritable=True)
-    if stdio.console is not None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -122,6 +121,23 @@ def _send_network(spec: ContainerSpec, sync: socket.socket) -> None:
     )
     for fd in fds:
         os.close(fd)
+
+
+def _tell_mounted(process: Process, root: int, sync: socket.socket, *, console: bool) -> None:
+    """Say that the root is there; with a terminal its master goes along, its slave becomes stdio."""
+    if not process.terminal:
+        sync.send(b"mounted")
+        return
+    master, slave = terminal.open_terminal(root)
+    if console:
+        terminal.bind_console(root, slave)
+    for number in (0, 1, 2):
+        os.dup2(slave, number, inheritable=True)
+    os.close(slave)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    rights = array.array("i", [master])
+    sync.sendmsg([b"mounted"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    os.close(master)
 
 
 def _listen(kind: socket.SocketKind) -> int:

@@ -33,12 +33,11 @@ class LaunchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stdio:
-    """The child's ends: three descriptors; `console` is the terminal's slave if they are one."""
+    """The child's ends: three descriptors. A terminal replaces them once the child has made one."""
 
     stdin: int
     stdout: int
     stderr: int
-    console: int | None = None
 
 
 @dataclass(slots=True)
@@ -53,10 +52,19 @@ class Prepared:
     netns_fd: int | None = None
     dns_sockets: tuple[int, int] | None = None
 
+    def await_root(self) -> int | None:
+        """Wait until its root is made: the terminal's master, None without one. Raises LaunchError."""
+        try:
+            message, fds = _receive(self.sync)
+        except OSError as error:
+            raise LaunchError(125, f"the process died early: {error.strerror}") from error
+        if message != b"mounted":
+            raise _error_of(message)
+        return fds[0] if fds else None
+
     def release(self) -> None:
         """Let it go on to execve; returns when that has happened. Raises LaunchError."""
         try:
-            _hear(self.sync, b"mounted")
             self.sync.send(b"start")
             last = self.sync.recv(65536)
             if last:
@@ -188,12 +196,6 @@ def _receive(sync: socket.socket) -> tuple[bytes, list[int]]:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return message, list(fds)
-
-
-def _hear(sync: socket.socket, word: bytes) -> None:
-    message = sync.recv(65536)
-    if message != word:
-        raise _error_of(message)
 
 
 def _error_of(message: bytes) -> LaunchError:

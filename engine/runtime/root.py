@@ -22,7 +22,7 @@ LINKS = (
 )
 
 
-def build_root(spec: ContainerSpec, console: int | None) -> int:
+def build_root(spec: ContainerSpec) -> int:
     """Mount all of the spec, enter the root, detach the old one: the root's descriptor.
 
     Raises Refusal (which mount, why) or OSError.
@@ -37,8 +37,6 @@ def build_root(spec: ContainerSpec, console: int | None) -> int:
             source = f"{mount.source} to " if mount.source else ""
             raise Refusal(125, f"cannot mount {source}{mount.target}: {error.strerror}") from error
     _make_dev(spec, root)
-    if console is not None:
-        _bind_console(root, console)
     for key, value in spec.sysctls:
         _write_sysctl(root, key, value)
     _make_cwd(root, spec.process.cwd)
@@ -93,13 +91,6 @@ def _make_node(root: int, device: DeviceNode) -> None:
         raise Refusal(125, f"cannot make the device {device.path}: {error.strerror}") from error
     finally:
         os.close(parent)
-
-
-def _bind_console(root: int, console: int) -> None:
-    """The terminal as /dev/console."""
-    tree = sc.open_tree(console, "", sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC | sc.AT_EMPTY_PATH)
-    mounting.place(root, tree, "/dev/console", folder=False)
-    os.close(tree)
 
 
 def _write_sysctl(root: int, key: str, value: str) -> None:

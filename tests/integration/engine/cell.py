@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,10 +189,11 @@ async def read_until(attachment: Attachment, word: bytes) -> bytes:
     """What comes until `word` is in it."""
     seen = b""
     with trio.fail_after(30):
-        async for _, data in attachment.frames():
-            seen += data
-            if word in seen:
-                return seen
+        async with aclosing(attachment.frames()) as frames:
+            async for _, data in frames:
+                seen += data
+                if word in seen:
+                    return seen
     raise AssertionError(f"ended without {word!r}: {seen!r}")
 
 
