@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from compose.model.observed import Observed
     from compose.model.project import Project
     from compose.operations.building import BuildOptions
+    from compose.operations.execute import World
     from compose.operations.session import Session
 
 
@@ -178,17 +179,24 @@ def tell(session: Session, decision: Decision) -> None:
         session.progress.report(f"Container {name}", "Running", "done")
 
 
+def world_of(aim: Aim, decision: Decision) -> World:
+    """What the steps of a decision's plan refer to."""
+    from compose.operations.execute import World
+
+    project = aim.project
+    return World(project.name, project, decision.observed, encode, decision.image_ids)
+
+
 async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decision) -> None:
     """Apply a plan; after a conflict look and plan once more, then give up. Raises ComposeError."""
     import trio
 
     from compose.operations.apply import apply_plan, is_conflict
-    from compose.operations.execute import World
     from compose.operations.watching import WaitFailedError
 
     project = aim.project
     for attempt in (1, 2):
-        world = World(project.name, project, decision.observed, encode, decision.image_ids)
+        world = world_of(aim, decision)
         try:
             with trio.move_on_after(aim.wait_timeout or float("inf")) as scope:
                 await apply_plan(

@@ -62,6 +62,9 @@ class LogHub:
         self._timestamps = timestamps
         self._on_exit = on_exit
         self._alive: set[str] = set()
+        self._attached: dict[str, trio.CancelScope] = {}
+        self._holds = 0
+        self._listening = trio.CancelScope()
         self._copying: dict[str, trio.Event] = {}
         self._restarting: set[str] = set()
 
@@ -91,6 +94,27 @@ class LogHub:
                 if self._is_shown(source):
                     await self._attach(nursery, source)
             await self._listen(nursery, running, task_status)
+
+    def hold(self) -> None:
+        """Go on reading though no container is left: more will come. `release` ends it."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """Take a hold back."""
+        self._holds -= 1
+        self._end_if_quiet()
+
+    def forget(self, container_id: str) -> None:
+        """Neither wait for this container's end nor read from it any more."""
+        self._alive.discard(container_id)
+        attached = self._attached.get(container_id)
+        if attached is not None:
+            attached.cancel()
+        self._end_if_quiet()
+
+    def _end_if_quiet(self) -> None:
+        if not self._alive and not self._holds:
+            self._listening.cancel()
 
     def _is_shown(self, source: Source) -> bool:
         return self._shown is None or source.service in self._shown
@@ -128,10 +152,12 @@ class LogHub:
 
     async def _copy_streams(self, source: Source, taken: Hijacked, done: trio.Event) -> None:
         lines = LogLines(tty=source.tty)
+        self._attached[source.id] = trio.CancelScope()
         try:
-            async with taken.stream:
-                while data := await taken.receive():
-                    self._write(source, self._stamped(lines.feed(data)))
+            with self._attached[source.id]:
+                async with taken.stream:
+                    while data := await taken.receive():
+                        self._write(source, self._stamped(lines.feed(data)))
         finally:
             self._write(source, self._stamped(lines.flush()))
             done.set()
@@ -160,16 +186,15 @@ class LogHub:
             "label": calls.project_filter(self._project, f"{labels.ONEOFF}=False"),
         }
         stream = JsonStream()
-        async with self._engine.stream(calls.stream_events(wanted)) as body:
-            await self._drop_ended(running)
-            task_status.started()
-            if not self._alive:
-                return
-            async for piece in body:
-                for event in stream.feed(piece):
-                    await self._react(nursery, event)
-                if not self._alive:
-                    return
+        with self._listening:
+            async with self._engine.stream(calls.stream_events(wanted)) as body:
+                await self._drop_ended(running)
+                task_status.started()
+                self._end_if_quiet()
+                async for piece in body:
+                    for event in stream.feed(piece):
+                        await self._react(nursery, event)
+                    self._end_if_quiet()
 
     async def _drop_ended(self, running: set[str]) -> None:
         """Those that had ended before the events began: nothing will tell of them."""

@@ -46,6 +46,9 @@ class UpRequest(Record):
     prefix: bool = True
     timestamps: bool = False
     colours: bool = False
+    menu: bool = False
+    view_services: Callable[[], str] = lambda: ""
+    view_config: Callable[[], str] = lambda: ""
 
 
 def up(request: UpRequest, session: Session) -> int:

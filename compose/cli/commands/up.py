@@ -115,8 +115,38 @@ def up(options: Options, invocation: Invocation) -> int:
         prefix=not options.no_log_prefix,
         timestamps=options.timestamps,
         colours=invocation.colours(no_color=options.no_color),
+        menu=not detach and wants_menu(options, invocation),
+        view_services=lambda: services_text(invocation),
+        view_config=lambda: config_text(invocation),
     )
     return operation(request, invocation.session())
+
+
+def wants_menu(options: Options, invocation: Invocation) -> bool:
+    """--menu, else COMPOSE_MENU, else yes; only a terminal has keys."""
+    from compose.operations.shortcuts import can_read_keys
+
+    if "menu" in options.given:
+        wanted = bool(options.menu)
+    else:
+        wanted = "COMPOSE_MENU" not in invocation.environment or invocation.is_on("COMPOSE_MENU")
+    return wanted and invocation.ansi() != "never" and can_read_keys()
+
+
+def services_text(invocation: Invocation) -> str:
+    """What `ps` shows, for the menu."""
+    from compose.cli.commands.ps import listed
+    from compose.operations.ps import PsRequest
+    from compose.operations.ps import ps as operation
+
+    return listed(operation(PsRequest(), invocation.session()), "table", trunc=True)
+
+
+def config_text(invocation: Invocation) -> str:
+    """What `config` shows, for the menu."""
+    from compose.operations.config import ConfigRequest, config
+
+    return config(ConfigRequest(invocation.load_request()))
 
 
 def create(options: Options, invocation: Invocation) -> int:
@@ -166,7 +196,7 @@ COMMANDS = {
             Flag("attach-dependencies", help="Automatically attach to log output of dependent services"),
             Flag("detach", "d", help="Detached mode: Run containers in the background"),
             Flag("exit-code-from", kind="text", help="Return the exit code of the selected service container. Implies --abort-on-container-exit"),
-            Flag("menu", help="Enable interactive shortcuts when running attached (accepted, there are none)"),
+            Flag("menu", help="Enable interactive shortcuts when running attached. Incompatible with --detach. Can also be enable/disable by setting COMPOSE_MENU environment var."),
             Flag("no-attach", kind="list", help="Do not attach (stream logs) to the specified services"),
             Flag("no-color", help="Produce monochrome output"),
             Flag("no-deps", help="Don't start linked services"),
