@@ -40,6 +40,10 @@ class QuietProgress:
     def line(self, text: str) -> None:
         """Nothing."""
 
+    def quote(self, source: str, text: str) -> None:
+        """As a line of the log: even a quiet command tells why it failed."""
+        print(f"{source}  | {text}", file=self._stream, flush=True)
+
     def close(self) -> None:
         """Nothing."""
 
@@ -72,6 +76,10 @@ class JsonProgress(QuietProgress):
     def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
         """The object."""
         self._write({"id": subject, "status": kind.capitalize(), "text": text or word})
+
+    def quote(self, source: str, text: str) -> None:
+        """The object."""
+        self._write({"id": f"Container {source}", "status": "Log", "text": text})
 
     def warn(self, text: str) -> None:
         """The object."""

@@ -21,7 +21,7 @@ WORKING_DIR = PREFIX + "project.working_dir"
 ENVIRONMENT_FILE = PREFIX + "project.environment_file"
 NETWORK = PREFIX + "network"
 VOLUME = PREFIX + "volume"
-#: Our own: a hash of inline configs and secrets, whose change docker compose does not see.
+#: Our own: a hash of what configs and secrets contain, whose change docker compose does not see.
 CONTENTS_HASH = "pycompose.contents-hash"
 
 #: The version of docker compose whose behaviour is the reference; other tools look at this label.

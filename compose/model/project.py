@@ -50,7 +50,10 @@ class Volume(Record):
 
 
 class FileSource(Record):
-    """A config or secret of the project: exactly one of file, environment and content is said."""
+    """A config or secret of the project: exactly one of file, environment and content is said.
+
+    `digest` is of a file's content, where it was read, so that a change of it is noticed.
+    """
 
     key: str
     name: str
@@ -58,6 +61,7 @@ class FileSource(Record):
     file: str = ""
     environment: str = ""
     content: str | None = None
+    digest: str = ""
     labels: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
 

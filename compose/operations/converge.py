@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from compose.engine_client.observe import observation, observe, snapshot
 from compose.engine_client.payloads.container import ignored_attributes, image_of
 from compose.model.record import Record, changed
+from compose.operations.collision import check_collision
+from compose.operations.contents import with_digests
+from compose.operations.turns import turn
 from compose.planner.images import ImagePolicy, plan_images
 from compose.planner.policy import UpPolicy
 from compose.planner.resources import diverged_volumes
-from compose.planner.steps import Plan
 from compose.planner.up import plan_up
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from compose.engine_client.blocking import BlockingClient
     from compose.engine_client.transport import Engine
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from compose.operations.building import BuildOptions
     from compose.operations.execute import World
     from compose.operations.session import Session
+    from compose.planner.steps import Plan
 
 
 class Aim(Record):
@@ -50,32 +53,41 @@ class Decision(Record):
     image_ids: Mapping[str, str]
 
 
-def converge(
-    aim: Aim, session: Session, then: Callable[[Engine], Awaitable[int]] | None = None
-) -> int:
-    """Bring the engine to what is wanted, then do `then`. Returns the exit code. Raises ComposeError."""
+def converge(aim: Aim, session: Session) -> int:
+    """Bring the engine to what is wanted. Returns the exit code. Raises ComposeError."""
     for text in warnings_of(aim.project):
         session.progress.warn(text)
+    aim = changed(aim, project=with_digests(aim.project))
     client = session.client()
+    if session.dry_run:
+        from compose.operations.rehearsal import rehearse
+
+        observed = look(client, aim.project)
+        images = plan_images(aim.project, observed.images, aim.images, time.time())
+        return rehearse(session, [images, decide(aim, observed).plan])
+    with turn(session.endpoint, aim.project.name, session.progress.warn):
+        return _converge(aim, session, client)
+
+
+def _converge(aim: Aim, session: Session, client: BlockingClient) -> int:
     observed = look(client, aim.project)
     images = plan_images(aim.project, observed.images, aim.images, time.time())
-    decision = None
+    # With images still to come too: what cannot be is refused before anything is touched.
+    decision = decide(aim if images.steps else ask(session, aim, observed), observed)
+    check_collision(aim.project, observed, decision.plan, aim.confirm, session.progress.warn)
     if not images.steps:
-        decision = decide(ask(session, aim, observed), observed)
         tell(session, decision)
-        if not decision.plan.steps and then is None:
+        if not decision.plan.steps:
             return 0
-    if session.dry_run:
-        return rehearse(session, [images, (decision or decide(aim, observed)).plan])
 
     async def main(engine: Engine) -> int:
         made = decision
-        if made is None:
+        if images.steps:
             found = await make_images(aim, session, engine, observed, images)
             made = decide(ask(session, aim, found), found)
             tell(session, made)
         await carry_out(aim, session, engine, made)
-        return await then(engine) if then is not None else 0
+        return 0
 
     return session.run_async(client, main)
 
@@ -107,22 +119,6 @@ def ask(session: Session, aim: Aim, observed: Observed) -> Aim:
             "run again with --yes to recreate it, its data lost"
         )
     return aim
-
-
-def rehearse(session: Session, plans: list[Plan]) -> int:
-    """--dry-run: say what would be done, and why."""
-    from compose.operations.progress import words
-    from compose.planner.explain import explain
-
-    for plan in plans:
-        for step in plan.steps:
-            subject, doing, done = words(step)
-            for word, kind in ((doing, "working"), (done, "done")):
-                if word:
-                    session.lines.report(subject, word, kind)  # type: ignore[arg-type]
-    whole = Plan(tuple(step for plan in plans for step in plan.steps))
-    session.out.write(explain(whole) + "\n")
-    return 0
 
 
 def image_names(project: Project) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def down(request: DownRequest, session: Session) -> int:
     if not plan.steps:
         return 0
     if session.dry_run:
-        from compose.operations.converge import rehearse
+        from compose.operations.rehearsal import rehearse
 
         return rehearse(session, [plan])
 

@@ -23,6 +23,7 @@ from compose.model.observed import Observed
 from compose.model.record import EMPTY, Record
 from compose.operations.creating import create_container, read_profiles
 from compose.operations.hooks import run_hook
+from compose.operations.last_words import last_words
 from compose.operations.uploads import files_archive
 from compose.operations.watching import ContainerWatch, WaitFailedError
 from compose.planner import steps as s
@@ -226,9 +227,8 @@ class Executor:
         for name, _ in step.containers:
             self._progress.report(f"Container {name}", "Waiting")
         if not step.containers:
-            self._fail_wait(
-                step, ComposeError(f"service {step.service} has no container to wait for")
-            )
+            error = ComposeError(f"service {step.service} has no container to wait for")
+            await self._fail_wait(step, error)
             return
         try:
             async with trio.open_nursery() as nursery:
@@ -238,21 +238,23 @@ class Executor:
             failed, rest = group.split(ComposeError)
             if rest is not None or failed is None:
                 raise
-            self._fail_wait(step, leaf_of(failed))
+            await self._fail_wait(step, leaf_of(failed))
 
     async def _wait_one(
         self, watching: ContainerWatch, step: s.WaitCondition, name: str, ref: str
     ) -> None:
         code = await watching.wait_until(ref, step.condition, name)
         if code:
-            raise WaitFailedError(
-                f'service "{step.service}" didn\'t complete successfully: exit {code}'
-            )
+            text = f'service "{step.service}" didn\'t complete successfully: exit {code}'
+            raise WaitFailedError(text, ref=ref, container=name)
         word = "Exited" if step.condition == "completed" else "Healthy"
         self._progress.report(f"Container {name}", word, "done")
 
-    def _fail_wait(self, step: s.WaitCondition, error: Exception) -> None:
+    async def _fail_wait(self, step: s.WaitCondition, error: Exception) -> None:
         text = str(error)
+        if isinstance(error, WaitFailedError) and error.ref:
+            for line in await last_words(self._engine, error.ref):
+                self._progress.quote(error.container, line)
         if not step.required:
             self._progress.warn(f'optional dependency "{step.service}" failed to start: {text}')
             return

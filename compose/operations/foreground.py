@@ -299,6 +299,9 @@ class _Quiet:
     def line(self, text: str) -> None:
         """Nothing."""
 
+    def quote(self, source: str, text: str) -> None:
+        """Nothing: the line has been read along."""
+
     def close(self) -> None:
         """Nothing."""
 

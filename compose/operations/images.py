@@ -9,7 +9,8 @@ from compose.engine_client.observe import observe
 from compose.engine_client.payloads.container import image_of
 from compose.model.record import Record, changed
 from compose.operations.build_query import BuildOptions
-from compose.operations.converge import image_names, rehearse, warnings_of
+from compose.operations.converge import image_names, warnings_of
+from compose.operations.rehearsal import rehearse
 from compose.planner.images import is_built, why_pull
 from compose.planner.steps import BuildImage, Plan, PullImage
 

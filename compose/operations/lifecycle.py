@@ -72,7 +72,7 @@ def carry_out(
     if not plan.steps:
         return 0
     if session.dry_run:
-        from compose.operations.converge import rehearse
+        from compose.operations.rehearsal import rehearse
 
         return rehearse(session, [plan])
 

@@ -32,6 +32,10 @@ class Progress(Protocol):
         """A line of another program's output, a builder's: to standard output."""
         ...
 
+    def quote(self, source: str, text: str) -> None:
+        """A line that a container wrote, or its probe: shown with a failure, as its cause."""
+        ...
+
     def close(self) -> None:
         """Nothing more comes; a live view leaves the screen as it is."""
         ...

@@ -23,7 +23,12 @@ EVENTS = ["start", "die", "destroy", "health_status", "pause", "unpause"]
 
 
 class WaitFailedError(ComposeError):
-    """A container became what it must not become."""
+    """A container became what it must not become: which one, where that is known."""
+
+    def __init__(self, message: str, *, ref: str = "", container: str = "") -> None:
+        super().__init__(message)
+        self.ref = ref
+        self.container = container
 
 
 class ContainerWatch:
@@ -83,21 +88,22 @@ class ContainerWatch:
 
 def judge(inspected: dict[str, Any], condition: Condition, name: str) -> int | None:
     """None: not yet; else it is met, with the exit code. Raises WaitFailedError. Pure."""
-    state = inspected.get("State") or {}
+    state, ref = inspected.get("State") or {}, str(inspected.get("Id", ""))
     status, code = state.get("Status", ""), int(state.get("ExitCode") or 0)
     if condition == "completed":
         return code if status in ("exited", "dead") else None
     if status in ("exited", "dead"):
-        raise WaitFailedError(f"container {name} exited ({code})")
+        raise WaitFailedError(f"container {name} exited ({code})", ref=ref, container=name)
     health = state.get("Health") or {}
     if condition == "running_or_healthy" and not has_check(inspected):
         return 0 if status == "running" else None
     if not health:
         if not has_check(inspected) and status == "running":
-            raise WaitFailedError(f"container {name} has no healthcheck configured")
+            text = f"container {name} has no healthcheck configured"
+            raise WaitFailedError(text, container=name)
         return None
     if health.get("Status") == "unhealthy":
-        raise WaitFailedError(f"container {name} is unhealthy")
+        raise WaitFailedError(f"container {name} is unhealthy", ref=ref, container=name)
     return 0 if health.get("Status") == "healthy" else None
 
 

@@ -2,7 +2,7 @@
 
 Rules: what does not change what is created stays out (build, how images are pulled, how many
 containers, dependencies, profiles); ids of containers whose namespaces are shared come in. Contents
-of inline configs and secrets have a hash of their own, so that this one stays docker compose's.
+of configs and secrets have a hash of their own, so that this one stays docker compose's.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def service_hash(service: Service, shared: Mapping[str, str], encode: Encode = p
 
 
 def contents_hash(project: Project, service: Service) -> str:
-    """The hash of the inline configs and secrets that a service is given; "" if there are none."""
-    contents = inline_contents(project, service)
+    """The hash of what the configs and secrets of a service contain; "" if there are none."""
+    contents = granted_contents(project, service)
     return digest(plain_json(contents)) if contents else ""
 
 
@@ -91,8 +91,8 @@ def resolved_document(service: Service, shared: Mapping[str, str]) -> Mapping[st
     return changed
 
 
-def inline_contents(project: Project, service: Service) -> dict[str, str]:
-    """What the service's configs and secrets without a file of the host contain."""
+def granted_contents(project: Project, service: Service) -> dict[str, str]:
+    """What the service's configs and secrets contain; of a file's content the digest."""
     found: dict[str, str] = {}
     for kind, grants, sources in (
         ("config", service.configs, project.configs),
@@ -100,11 +100,14 @@ def inline_contents(project: Project, service: Service) -> dict[str, str]:
     ):
         for grant in grants:
             source = sources.get(grant.source)
-            if source is not None and not source.file and not source.external:
+            if source is None or source.external or (source.file and not source.digest):
+                continue
+            text: str | None = source.digest
+            if not source.file:
                 text = source.content
                 if source.environment:
                     text = project.environment.get(source.environment, "")
-                found[f"{kind} {grant.source}"] = text or ""
+            found[f"{kind} {grant.source}"] = text or ""
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError
@@ -33,9 +34,27 @@ def wanted_count(service: Service) -> int:
     return service.replicas
 
 
-def next_number(containers: Iterable[ObservedContainer]) -> int:
-    """The number of the next container to create."""
-    return max((container.number for container in containers), default=0) + 1
+def free_numbers(containers: Iterable[ObservedContainer], count: int) -> list[int]:
+    """The numbers of that many new containers: gaps are filled first."""
+    taken = {container.number for container in containers}
+    candidates = (number for number in range(1, len(taken) + count + 1) if number not in taken)
+    return list(islice(candidates, count))
+
+
+def completing_services(project: Project) -> set[str]:
+    """One-shot services: those that another waits the successful end of."""
+    return {
+        need
+        for service in project.services.values()
+        for need, how in service.depends_on.items()
+        if how.condition == "service_completed_successfully"
+    }
+
+
+def is_collision(project: Project, container: ObservedContainer) -> bool:
+    """Whether a container of this name was made from the files of another folder."""
+    made_in = container.labels.get(labels.WORKING_DIR, "")
+    return bool(made_in and project.working_dir) and made_in != project.working_dir
 
 
 class Shape(Record):
@@ -69,7 +88,7 @@ def why_recreate(
     # A container without the label is docker compose's: nothing is known of its contents.
     wanted = shape.contents_hash
     if wanted and own.get(labels.CONTENTS_HASH, wanted) != wanted:
-        return "content of an inline config or secret changed"
+        return "content of a config or secret changed"
     if shape.image_id and own.get(labels.IMAGE, "") != shape.image_id:
         return "image changed"
     return why_unattached(service, container, shape.network_ids) or why_unmounted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.model.record import Record
+from compose.planner.decide import completing_services
 from compose.planner.steps import RunHook, StartContainer, WaitCondition
 
 if TYPE_CHECKING:
@@ -120,12 +121,7 @@ class Starting:
 
     def _wait_for_all(self, order: Sequence[str]) -> None:
         """--wait: until all run or are healthy; those that others wait the end of, until they end."""
-        completing = {
-            need
-            for service in self._project.services.values()
-            for need, how in service.depends_on.items()
-            if how.condition == "service_completed_successfully"
-        }
+        completing = completing_services(self._project)
         for name in order:
             condition: Condition = "completed" if name in completing else "running_or_healthy"
             containers = self._containers(name)

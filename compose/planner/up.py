@@ -15,9 +15,10 @@ from compose.model.graph import ServiceGraph
 from compose.planner.config_hash import contents_hash, plain_json, service_hash, shared_services
 from compose.planner.decide import (
     Shape,
+    completing_services,
     container_name,
+    free_numbers,
     is_orphan,
-    next_number,
     orphan_warning,
     wanted_count,
     why_recreate,
@@ -106,6 +107,7 @@ class _Draft:
             if one.id in self.resources.gone
         }
         self.recreated: set[str] = set()
+        self.completing = completing_services(project)
         self.halted: dict[str, str] = dict(self.resources.stopped)
 
     def plan(self) -> Plan:
@@ -149,8 +151,7 @@ class _Draft:
                 self._replace(service, container, cause)
             else:
                 self._keep(service, container)
-        number = next_number(there)
-        for index in range(number, number + wanted - len(there)):
+        for index in free_numbers(there, max(wanted - len(there), 0)):
             cause = "scaled up" if there else "missing"
             self._create(service, index, container_name(self.project, service, index), cause)
 
@@ -193,8 +194,21 @@ class _Draft:
         self.after[service.name].append(planned)
         if container.is_running and container.id not in self.halted:
             self.unchanged.append(name)
-        else:
+        elif not self._is_done(service, container):
             self.to_start[service.name].append(planned)
+
+    def _is_done(self, service: Service, container: ObservedContainer) -> bool:
+        """Whether a one-shot service has done its work: nobody asks for it by name, and nothing
+        that it depends on is new."""
+        return (
+            service.name in self.completing
+            and container.state == "exited"
+            and container.exit_code == 0
+            and service.name not in self.policy.services
+            and not any(
+                one.is_new for need in service.depends_on for one in self.after.get(need, ())
+            )
+        )
 
     def _create(
         self,

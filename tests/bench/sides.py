@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).resolve().parents[2]
 POOL = "10.199.0.0/16"
+APPLETS = (
+    "cat", "chmod", "cp", "cut", "date", "df", "env", "false", "grep", "head", "hostname", "id",
+    "kill", "ls", "mkdir", "mount", "nc", "nslookup", "printenv", "ps", "rm", "sed", "seq", "sh",
+    "sleep", "stat", "stty", "tail", "test", "touch", "true", "tty", "vi", "wc", "wget", "yes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def busybox_tar() -> bytes:
         entry = tarfile.TarInfo("bin/busybox")
         entry.mode, entry.size = 0o755, len(program)
         archive.addfile(entry, io.BytesIO(program))
-        for applet in ("sh", "sleep", "true", "cat", "ls"):
+        for applet in APPLETS:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)

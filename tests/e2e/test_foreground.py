@@ -207,3 +207,14 @@ def test_no_menu_where_it_is_not_wanted(person: Person, home: Path) -> None:
         up.types("\x03")
         assert up.ends() == 130
     assert "Detach" not in up.text
+
+
+def test_the_program_sees_the_size_of_the_window(person: Person, home: Path) -> None:
+    text = "trap 'stty size; exit' WINCH; stty size; echo ready; while :; do sleep 0.05; done"
+    write(home, {"a": script(text, tty=True)})
+    with typed(person, "up", cwd=home) as up:
+        up.expect("ready")
+        up.resize(33, 99)
+        up.expect("33 99")
+        up.expect("exited with code 0")
+        assert up.ends() == 0

@@ -7,7 +7,7 @@ import pytest
 from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.observed import Observed, ObservedNetwork, ObservedVolume
-from compose.model.project import FileSource, Network, Volume
+from compose.model.project import FileSource, Network, Project, Volume
 from compose.model.record import changed
 from compose.model.service import Dependency, FileGrant, Hook, Mount, ServiceNetwork
 from compose.planner.explain import explain
@@ -109,6 +109,32 @@ def test_scaling_up_counts_on_and_scaling_down_takes_the_highest() -> None:
         "x-web-2",
         "x-web-3",
     ]
+
+
+def test_gaps_in_the_numbers_are_filled_first() -> None:
+    three = after(project(service("web", scale=3)))
+    kept = tuple(one for one in three.containers if one.name != "x-web-2")
+    plan = planned(project(service("web", scale=4)), changed(three, containers=kept))
+    assert [step.id for step in plan.steps if isinstance(step, CreateContainer)] == [
+        "create x-web-2",
+        "create x-web-4",
+    ]
+
+
+def test_a_one_shot_service_that_ended_well_is_done() -> None:
+    once = {"job": Dependency("service_completed_successfully")}
+    wanted = project(
+        service("web", depends_on=once), service("job", depends_on=["db"]), service("db")
+    )
+    done = restated(after(wanted), "x-job-1", state="exited", exit_code=0)
+    assert text(planned(wanted, done)) == ["nothing to do"]
+    failed = restated(done, "x-job-1", exit_code=1)
+    assert text(planned(wanted, failed)) == ["1. start x-job-1 (was exited)"]
+    assert text(planned(wanted, done, services=("job",))) == ["1. start x-job-1 (was exited)"]
+    # What it has worked on is new: it has to do it again.
+    changed_db = service("db", environment={"A": "2"})
+    newer = project(wanted.services["web"], wanted.services["job"], changed_db)
+    assert "start x-job-1 (was exited)" in "\n".join(text(planned(newer, done)))
 
 
 def test_scaling_down_takes_outdated_containers_first() -> None:
@@ -309,7 +335,19 @@ def test_inline_files_are_copied_in_and_their_change_replaces() -> None:
     assert "3. copy files into x-web-1 after 2" in text(planned(wanted("1")))  # type: ignore[arg-type]
     before = after(wanted("1"))  # type: ignore[arg-type]
     cause = planned(wanted("2"), before).steps[0].cause  # type: ignore[arg-type]
-    assert cause == "content of an inline config or secret changed"
+    assert cause == "content of a config or secret changed"
+
+
+def test_a_changed_file_of_a_config_replaces() -> None:
+    def wanted(digest: str) -> Project:
+        web = service("web", configs=(FileGrant("c"),))
+        return project(web, configs={"c": FileSource("c", "x_c", file="/f", digest=digest)})
+
+    before = after(wanted("1"))
+    assert planned(wanted("1"), before).steps == ()
+    assert planned(wanted("2"), before).steps[0].cause == "content of a config or secret changed"
+    # A file that could not be read says nothing.
+    assert planned(wanted(""), before).steps == ()
 
 
 def test_hooks_stand_around_start_and_stop() -> None:
