@@ -105,11 +105,7 @@ def timed_lines(
     """(time, source, line) of one container; the time is "" where nobody needs it."""
     timed = several or request.timestamps
     call = calls.read_logs(
-        source.id,
-        since=request.since,
-        until=request.until,
-        tail=tail_of(request.tail),
-        timestamps=timed,
+        source.id, since=request.since, until=request.until, tail=tail_of(request), timestamps=timed
     )
     lines = LogLines(tty=source.tty)
     try:
@@ -132,13 +128,13 @@ def split_time(source: Source, line: str, *, timed: bool) -> tuple[str, str, str
     return time, source.name, text
 
 
-def tail_of(text: str) -> str:
+def tail_of(request: LogsRequest) -> str:
     """The API's word for --tail; "" is all. Raises ComposeError."""
-    if text in ("all", ""):
+    if request.tail in ("all", ""):
         return ""
-    if not text.lstrip("-").isdigit():
-        raise ComposeError(f'invalid --tail "{text}": give a number of lines, or all')
-    return "" if text.startswith("-") else text
+    if not request.tail.lstrip("-").isdigit():
+        raise ComposeError(f'invalid --tail "{request.tail}": give a number of lines, or all')
+    return "" if request.tail.startswith("-") else request.tail
 
 
 def follow(
@@ -156,7 +152,7 @@ def follow(
 
         hub = LogHub(engine, writer, name, request.services, timestamps=request.timestamps)
         await hub.follow_logs(
-            sources, since=request.since, until=request.until, tail=tail_of(request.tail)
+            sources, since=request.since, until=request.until, tail=tail_of(request)
         )
         return 0
 

@@ -15,7 +15,6 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from compose.operations.detach_keys import DEFAULT, DetachKeys, parse_keys
 from networking.wire.stdstream import FrameDecoder
 
 if TYPE_CHECKING:
@@ -91,17 +90,14 @@ def join(
     stdin: bool,
     on_resize: Callable[[int, int], None],
     on_signal: Callable[[int], None] | None = None,
-    detach_keys: str = DEFAULT,
-) -> bool:
+) -> None:
     """Copy both ways until the connection ends. `first` came with the head of the answer.
 
-    `on_signal` None leaves signals as they are. Returns False if the person has left with the detach
-    keys, which are looked for where there is a terminal. Raises UsageError for bad keys.
+    `on_signal` None leaves signals as they are.
     """
-    keys = DetachKeys(parse_keys(detach_keys or DEFAULT) if tty else b"")
     watched = [*(PASSED_ON if on_signal is not None else ()), *([signal.SIGWINCH] if tty else [])]
     with raw_terminal(wanted=tty and stdin), signals_as_bytes(watched) as signals:
-        copier = _Copier(connection, keys, tty=tty)
+        copier = _Copier(connection, tty=tty)
         copier.write(first)
         poll = select.poll()
         poll.register(connection, select.POLLIN)
@@ -117,19 +113,16 @@ def join(
                     elif on_signal is not None and number in PASSED_ON:
                         on_signal(number)
             if connection.fileno() in ready and not copier.receive():
-                return True
+                return
             if 0 in ready and not copier.send():
                 poll.unregister(0)
-            if keys.detached:
-                return False
 
 
 class _Copier:
     """The two directions."""
 
-    def __init__(self, connection: socket.socket, keys: DetachKeys, *, tty: bool) -> None:
+    def __init__(self, connection: socket.socket, *, tty: bool) -> None:
         self._connection = connection
-        self._keys = keys
         self._decoder = None if tty else FrameDecoder()
 
     def receive(self) -> bool:
@@ -156,7 +149,7 @@ class _Copier:
             data = b""
         try:
             if data:
-                self._connection.sendall(self._keys.feed(data))
+                self._connection.sendall(data)
                 return True
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:

@@ -12,9 +12,8 @@ def attach(options: Options, invocation: Invocation) -> int:
     from compose.operations.attach import attach as operation
 
     request = AttachRequest(
-        options.arguments[0], options.index or 0, not options.no_stdin, options.sig_proxy,
-        options.detach_keys,
-    )  # fmt: skip
+        options.arguments[0], options.index or 0, not options.no_stdin, options.sig_proxy
+    )
     return operation(request, invocation.session(quiet=True))
 
 

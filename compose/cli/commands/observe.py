@@ -11,14 +11,14 @@ from compose.cli.flags import Flag, Options
 from compose.cli.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 STATS = {
     "ID": "CONTAINER ID", "Name": "NAME", "CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT",
     "MemPerc": "MEM %", "NetIO": "NET I/O", "BlockIO": "BLOCK I/O", "PIDs": "PIDS",
     "Container": "CONTAINER",
 }  # fmt: skip
-HOME, ERASE_LINE, ERASE_BELOW = "\x1b[H", "\x1b[K\n", "\x1b[J"
+CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
 
 def events(options: Options, invocation: Invocation) -> int:
@@ -42,25 +42,17 @@ def events(options: Options, invocation: Invocation) -> int:
 
 
 def stats(options: Options, invocation: Invocation) -> int:
-    """Show what the project's containers use."""
+    """Show what containers use."""
+    from compose.cli.formatted import formatted
     from compose.operations.observing import stats as operation
 
     session = invocation.session(quiet=True)
-    return show_stats(
-        options, lambda: operation(session, tuple(options.arguments), everything=options.all)
-    )
-
-
-def show_stats(options: Options, sample: Callable[[], list[dict[str, Any]]]) -> int:
-    """Print samples: one, or one after the other; on a terminal each in the place of the last."""
-    from compose.cli.formatted import formatted
-
     streaming = not options.no_stream and options.format in ("", "table") and sys.stdout.isatty()
     while True:
-        shown = [stats_row(row, trunc=not options.no_trunc) for row in sample()]
+        rows = operation(session, tuple(options.arguments), everything=options.all)
+        shown = [stats_row(row, trunc=not options.no_trunc) for row in rows]
         text = formatted(shown, options.format, STATS, default_cells)
-        # What is left of a longer screen is erased after the new text, so that nothing flickers.
-        sys.stdout.write(f"{HOME}{text.replace(chr(10), ERASE_LINE)}{ERASE_BELOW}" if streaming else text)  # fmt: skip
+        sys.stdout.write((CLEAR_SCREEN if streaming else "") + text)
         sys.stdout.flush()
         if options.no_stream:
             return 0
