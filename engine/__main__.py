@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from engine.boot import engine_lock, open_helpers, require_privileges
 from engine.errors import EngineError
 from engine.storage.paths import Layout, default_layout
 
@@ -78,59 +79,80 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(layout: Layout, options: argparse.Namespace) -> int:
-    from engine.daemon import require_privileges
-
     require_privileges()
-    if options.detach:
-        return _start_detached(layout, options)
-    import trio
-
-    from engine.daemon import chosen_pools, serve
-
-    pools = options.address_pool or list(filter(None, [os.environ.get("PYCOMPOSE_ADDRESS_POOL")]))
-
-    async def run() -> None:
-        await serve(layout, chosen_pools(pools), publish_address=options.publish_address)
-
-    trio.run(run)
-    return 0
-
-
-def _start_detached(layout: Layout, options: argparse.Namespace) -> int:
-    """Start one in the background, unless one answers; return when it does."""
-    import subprocess
-
+    if not options.detach:
+        return _run(layout, options)
     if _answers(layout):
         return 0
     layout.run.mkdir(parents=True, exist_ok=True, mode=0o711)
-    command = [
-        sys.executable,
-        "-m",
-        "engine",
-        "serve",
-        "--publish-address",
-        options.publish_address,
-    ]
-    command += ["--root", str(layout.root), "--run-dir", str(layout.run)]
-    for pool in options.address_pool:
-        command += ["--address-pool", pool]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    word, ready = os.pipe2(os.O_CLOEXEC)
     with layout.log.open("ab") as log:
         mark = log.tell()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-            start_new_session=True, env=environment,
-        )  # fmt: skip
+        # A fork, not another interpreter: nothing heavy is imported yet, and no thread runs.
+        child = os.fork()
+        if child == 0:
+            os.close(word)
+            _leave_the_terminal(log.fileno())
+            return _run(layout, options, ready)
+    os.close(ready)
+    with open(word, "rb") as pipe:
+        return _wait_until_ready(layout, pipe, child, mark)
+
+
+def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) -> int:
+    """Be the engine until it is told to stop; a byte goes to `ready` once it can be asked."""
+    with engine_lock(layout), open_helpers() as helpers:
+        import trio
+
+        from engine.daemon import chosen_pools, serve
+
+        pools = options.address_pool or list(
+            filter(None, [os.environ.get("PYCOMPOSE_ADDRESS_POOL")])
+        )
+
+        def tell() -> None:
+            if ready is not None:
+                os.write(ready, b"1")
+                os.close(ready)
+
+        async def run() -> None:
+            await serve(
+                layout, helpers, chosen_pools(pools),
+                publish_address=options.publish_address, ready=tell,
+            )  # fmt: skip
+
+        trio.run(run)
+    return 0
+
+
+def _leave_the_terminal(log: int) -> None:
+    """Become a process in the background that writes to its log."""
+    os.setsid()
+    os.chdir("/")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+
+
+def _wait_until_ready(layout: Layout, pipe: BinaryIO, child: int, mark: int) -> int:
+    """0 once the engine answers. Raises EngineError with the log's last line where it does not."""
+    import select
+
+    if not select.select([pipe], [], [], PATIENCE)[0]:
+        raise EngineError(
+            f"the engine (process {child}) was not ready in {PATIENCE:g} s",
+            hint=f"see {layout.log}",
+        )
+    if pipe.read(1):
+        return 0
+    os.waitpid(child, 0)
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if _answers(layout):
-            process.returncode = 0  # it outlives us: Popen must not warn
+    while _pid(layout) is not None and time.monotonic() < deadline:
+        if _answers(layout):  # another one was quicker
             return 0
-        if process.poll() is not None:
-            if _answers(layout):  # another one was quicker
-                return 0
-            break
-        time.sleep(0.01)
+        time.sleep(0.01)  # it tells only who started it
     with layout.log.open("rb") as log:
         log.seek(mark)
         lines = log.read().decode(errors="replace").strip().splitlines()

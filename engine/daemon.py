@@ -1,4 +1,4 @@
-"""The composition root: lock, recover, start the processes around the engine, serve, and stop.
+"""The composition root: put the rooms together, recover, serve, and stop.
 
 A stop ends the engine, its fork server and its network worker. Containers go on with their monitors;
 the DNS server, the bridges and the rules stay while any runs. Where none does, all of it is taken away.
@@ -6,13 +6,12 @@ the DNS server, the bridges and the rules stay while any runs. Where none does, 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import socket
 import stat
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from engine.build.execute import Builder
 from engine.build.runner import ContainerRunner
 from engine.containers.rooms import Rooms
 from engine.containers.service import Containers
-from engine.errors import EngineError, HostLimitError
+from engine.errors import EngineError
 from engine.events.bus import EventBus
 from engine.host import probe_host
 from engine.images.pull import Puller
@@ -42,92 +41,65 @@ from networking.ipam import DEFAULT_POOLS, parse_pool
 from networking.linux.client import open_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from ipaddress import IPv4Network
 
+    from engine.boot import Helpers
     from engine.build.request import Report
     from engine.storage.paths import Layout
 
 
-@contextmanager
-def engine_lock(layout: Layout) -> Iterator[None]:
-    """One engine for a run folder and a root. Raises HostLimitError if there is one already."""
-    layout.run.mkdir(parents=True, exist_ok=True, mode=0o711)
-    layout.root.mkdir(parents=True, exist_ok=True, mode=0o711)
-    with layout.lock.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            stream.seek(0)
-            raise HostLimitError(
-                f"an engine runs already for {layout.run} (process {stream.read().strip()})"
-            ) from error
-        stream.truncate(0)
-        stream.write(f"{os.getpid()}\n")
-        stream.flush()
-        yield
-        stream.truncate(0)
-
-
-def require_privileges() -> None:
-    """Raises HostLimitError where the kernel would refuse everything."""
-    if os.geteuid() != 0:
-        raise HostLimitError(
-            "the engine needs root, for namespaces, mounts and networks", hint="run it with sudo"
-        )
-
-
 async def serve(
     layout: Layout,
+    helpers: Helpers,
     pools: tuple[tuple[IPv4Network, int], ...] = (),
     *,
     publish_address: str = "0.0.0.0",  # noqa: S104  # Docker's default
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run an engine until it is told to stop. Raises HostLimitError and other EngineErrors."""
-    require_privileges()
-    with engine_lock(layout):
-        shutil.rmtree(layout.scratch, ignore_errors=True)
-        layout.scratch.mkdir(mode=0o700)
-        async with AsyncExitStack() as stack:
-            # The fork server comes first: before any thread exists.
-            forks = await stack.enter_async_context(open_fork_server())
-            database = Database.open(layout.database)
-            stack.callback(database.close)
-            identity = engine_id(database)
-            worker = await stack.enter_async_context(open_worker(f"pycompose-{identity}"))
-            dns = await open_dns(layout.run)
-            stack.callback(dns.close)
-            events = EventBus(database)
-            images = Images(layout, database, events)
-            networks = Networks(
-                database, events, worker, dns, identity, pools or DEFAULT_POOLS,
-                PortHolder(publish_address),
-            )  # fmt: skip
-            await networks.open()
-            rooms = Rooms(
-                layout=layout, database=database, events=events, images=images,
-                volumes=Volumes(layout, database, events), networks=networks, forks=forks,
-                host=probe_host(), engine_id=identity,
-            )  # fmt: skip
-            stopping = trio.Event()
-            async with trio.open_nursery() as nursery:
-                engine = compose_engine(rooms, nursery, stopping.set)
-                await engine.containers.restore()
-                await images.sweep()
-                listener = listen(layout)
-                nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
-                nursery.start_soon(obey_signals, stopping.set)
-                ready()
-                await stopping.wait()
-                listener.socket.close()
-                layout.socket.unlink(missing_ok=True)
-                idle = not any(c.state.running for c in engine.containers.all())
-                nursery.cancel_scope.cancel()
-            if idle:
-                await dns.stop()
-                await networks.close()
-                tree.remove_parent(rooms.host.cgroup_mode, f"pycompose-{identity}")
+    """Run an engine until it is told to stop; the caller holds its lock. Raises EngineErrors."""
+    shutil.rmtree(layout.scratch, ignore_errors=True)
+    layout.scratch.mkdir(mode=0o700)
+    async with AsyncExitStack() as stack:
+        database = Database.open(layout.database)
+        stack.callback(database.close)
+        identity = engine_id(database)
+        forks = stack.enter_context(open_fork_server(helpers.fork_server.channel))
+        worker = stack.enter_context(
+            open_worker(f"pycompose-{identity}", helpers.network_worker.channel)
+        )
+        dns = await open_dns(layout.run)
+        stack.callback(dns.close)
+        events = EventBus(database)
+        images = Images(layout, database, events)
+        networks = Networks(
+            database, events, worker, dns, identity, pools or DEFAULT_POOLS,
+            PortHolder(publish_address),
+        )  # fmt: skip
+        await networks.open()
+        rooms = Rooms(
+            layout=layout, database=database, events=events, images=images,
+            volumes=Volumes(layout, database, events), networks=networks, forks=forks,
+            host=probe_host(), engine_id=identity,
+        )  # fmt: skip
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            engine = compose_engine(rooms, nursery, stopping.set)
+            await engine.containers.restore()
+            await images.sweep()
+            listener = listen(layout)
+            nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
+            nursery.start_soon(obey_signals, stopping.set)
+            ready()
+            await stopping.wait()
+            listener.socket.close()
+            layout.socket.unlink(missing_ok=True)
+            idle = not any(c.state.running for c in engine.containers.all())
+            nursery.cancel_scope.cancel()
+        if idle:
+            await dns.stop()
+            await networks.close()
+            tree.remove_parent(rooms.host.cgroup_mode, f"pycompose-{identity}")
 
 
 def compose_engine(rooms: Rooms, nursery: trio.Nursery, shut_down: Callable[[], None]) -> Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from compose.errors import UsageError
 
@@ -79,9 +79,9 @@ class Invocation:
                 endpoint=find_endpoint(self.options.host, self.environment, os.geteuid()),
                 environment=self.environment,
                 load=self.load_request(),
-                progress=choose_progress(mode, sys.stderr, dry_run=dry_run),
+                progress=choose_progress(mode, self.status_stream(), dry_run=dry_run),
                 lines=choose_progress(
-                    "plain" if mode == "tty" else mode, sys.stderr, dry_run=dry_run
+                    "plain" if mode == "tty" else mode, self.status_stream(), dry_run=dry_run
                 ),
                 out=sys.stdout,
                 err=sys.stderr,
@@ -109,6 +109,10 @@ class Invocation:
             return "never"
         return self.environment.get("COMPOSE_ANSI") or "auto"
 
+    def status_stream(self) -> TextIO:
+        """Where progress goes: standard error, or output where COMPOSE_STATUS_STDOUT says so."""
+        return sys.stdout if self.is_on("COMPOSE_STATUS_STDOUT") else sys.stderr
+
     def progress_mode(self) -> str:
         """auto, tty, plain, json or quiet. Raises UsageError."""
         mode = self.options.progress or self.environment.get("COMPOSE_PROGRESS") or "auto"
@@ -120,7 +124,7 @@ class Invocation:
             )
         if mode == "auto":
             # A screen that must not get control characters can only be written line by line.
-            return "tty" if sys.stderr.isatty() and self.ansi() != "never" else "plain"
+            return "tty" if self.status_stream().isatty() and self.ansi() != "never" else "plain"
         return str(mode)
 
     def parallel(self) -> int | None:

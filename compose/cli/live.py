@@ -65,7 +65,7 @@ class LiveProgress:
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, flush=True)
+            print(text, file=self._stream, flush=True)
 
     def quote(self, source: str, text: str) -> None:
         """Above the view."""

@@ -62,8 +62,8 @@ class PlainProgress(QuietProgress):
         print(f"{self._prefix} {subject} {said} {ending}", file=self._stream, flush=True)
 
     def line(self, text: str) -> None:
-        """As it is."""
-        print(text, flush=True)
+        """As it is; standard output belongs to what the command is for, as in `run`."""
+        print(text, file=self._stream, flush=True)
 
 
 class JsonProgress(QuietProgress):

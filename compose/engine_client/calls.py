@@ -123,19 +123,24 @@ def read_logs(
     until: str = "",
     tail: str = "",
     timestamps: bool = False,
+    details: bool = False,
 ) -> Call:
     """The log of stdout and stderr, in stream frames unless the container has a terminal."""
     query = {"stdout": "1", "stderr": "1"}
+    query |= {"details": "1"} if details else {}
     query |= {"follow": "1"} if follow else {}
     query |= {"timestamps": "1"} if timestamps else {}
     given = {"since": since, "until": until, "tail": tail}
     return Call("GET", f"/containers/{ref}/logs", query | {k: v for k, v in given.items() if v})
 
 
-def attach_container(ref: str, *, stdin: bool, output: bool = True, logs: bool = False) -> Call:
+def attach_container(
+    ref: str, *, stdin: bool, stdout: bool = True, stderr: bool = True, detach_keys: str = ""
+) -> Call:
     """Take over a connection to the container's streams."""
-    wanted = {"stream": True, "stdin": stdin, "stdout": output, "stderr": output, "logs": logs}
+    wanted = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr}
     query = {key: "1" for key, value in wanted.items() if value}
+    query |= {"detachKeys": detach_keys} if detach_keys else {}
     return Call("POST", f"/containers/{ref}/attach", query)
 
 

@@ -65,6 +65,23 @@ def copy(request: CopyRequest, session: Session) -> int:
     return 0
 
 
+def copy_by_name(request: CopyRequest, session: Session) -> int:
+    """The same with "container:path", whatever its project. Raises ComposeError."""
+    source, from_path = split_argument(request.source)
+    target, to_path = split_argument(request.target)
+    if source and target:
+        raise UsageError("copying between containers is not supported")
+    if not source and not target:
+        raise UsageError("must specify at least one container source")
+    with session.client() as client:
+        found = client.do(calls.inspect_container(source or target)).json()
+        if source:
+            copy_out(client, str(found["Id"]), from_path, to_path, request)
+        else:
+            copy_in(client, str(found["Id"]), from_path, to_path, request)
+    return 0
+
+
 def targets(
     client: BlockingClient, project: str, service: str, request: CopyRequest
 ) -> list[tuple[str, str]]:
@@ -155,14 +172,26 @@ def export(session: Session, service: str, index: int, output: str) -> int:
     with session.client() as client:
         request = CopyRequest("", "", index=index)
         _, ref = targets(client, session.project_name(), service, request)[0]
-        pieces = client.stream(calls.export_container(ref))
-        if not output:
-            if sys.stdout.isatty():
-                raise UsageError("output to a terminal refused: use -o FILE, or redirect")
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            return 0
+        return 0 if session.dry_run else export_container(client, ref, output)
+
+
+def export_container(client: BlockingClient, ref: str, output: str) -> int:
+    """That container's; `output` "" is our own output. Raises ComposeError."""
+    if not output and sys.stdout.isatty():
+        raise UsageError("output to a terminal refused: use -o FILE, or redirect")
+    pieces = client.stream(calls.export_container(ref))
+    if not output:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return 0
+    if not Path(output).absolute().parent.is_dir():
+        raise ComposeError(f"{output}: no such folder to write the file in")
+    first = next(pieces, b"")  # before the file is touched: the engine may refuse
+    try:
         with Path(output).open("wb") as file:
+            file.write(first)
             file.writelines(pieces)
+    except OSError as error:
+        raise ComposeError(f"{output}: {error.strerror}") from error
     return 0

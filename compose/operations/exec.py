@@ -9,6 +9,8 @@ from compose.errors import ComposeError
 from compose.model import labels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from compose.engine_client.blocking import BlockingClient
     from compose.operations.session import Session
 
@@ -26,11 +28,23 @@ class ExecRequest(NamedTuple):
     workdir: str = ""
     number: int = 0
     privileged: bool = False
+    detach_keys: str = ""
 
 
 def execute(request: ExecRequest, session: Session) -> int:
-    """Run it; returns its exit code. Raises ComposeError."""
+    """Run it in a service's container; returns its exit code. Raises ComposeError."""
     name, variables = session.identity()
+    if session.dry_run:
+        return 0
+    with session.client() as client:
+        ref = running_container(client, name, request.service, request.number)
+        return execute_in(client, ref, request, variables)
+
+
+def execute_in(
+    client: BlockingClient, ref: str, request: ExecRequest, variables: Mapping[str, str]
+) -> int:
+    """Run it in that container; `variables` are ours. Returns its exit code. Raises ComposeError."""
     body: dict[str, Any] = {
         "Cmd": list(request.command),
         "Tty": request.tty,
@@ -42,15 +56,14 @@ def execute(request: ExecRequest, session: Session) -> int:
         "AttachStdout": not request.detach,
         "AttachStderr": not request.detach,
         "Detach": request.detach,
+        "DetachKeys": request.detach_keys,
     }
-    with session.client() as client:
-        ref = running_container(client, name, request.service, request.number)
-        made = client.do(calls.create_exec(ref, body)).json()["Id"]
-        if request.detach:
-            client.do(calls.start_exec(made, detach=True, tty=request.tty))
-            return 0
-        run_joined(client, made, request)
-        return int(client.do(calls.inspect_exec(made)).json().get("ExitCode") or 0)
+    made = client.do(calls.create_exec(ref, body)).json()["Id"]
+    if request.detach:
+        client.do(calls.start_exec(made, detach=True, tty=request.tty))
+        return 0
+    run_joined(client, made, request)
+    return int(client.do(calls.inspect_exec(made)).json().get("ExitCode") or 0)
 
 
 def run_joined(client: BlockingClient, exec_id: str, request: ExecRequest) -> None:
@@ -70,7 +83,10 @@ def run_joined(client: BlockingClient, exec_id: str, request: ExecRequest) -> No
         if request.tty:
             # Engines before 1.42 take no size at the start.
             resize(*window_size())
-        join(connection, first, tty=request.tty, stdin=request.stdin, on_resize=resize)
+        join(
+            connection, first, tty=request.tty, stdin=request.stdin, on_resize=resize,
+            detach_keys=request.detach_keys,
+        )  # fmt: skip
 
 
 def resolved(environment: tuple[str, ...], variables: Any) -> list[str]:

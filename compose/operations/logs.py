@@ -105,7 +105,11 @@ def timed_lines(
     """(time, source, line) of one container; the time is "" where nobody needs it."""
     timed = several or request.timestamps
     call = calls.read_logs(
-        source.id, since=request.since, until=request.until, tail=tail_of(request), timestamps=timed
+        source.id,
+        since=request.since,
+        until=request.until,
+        tail=tail_of(request.tail),
+        timestamps=timed,
     )
     lines = LogLines(tty=source.tty)
     try:
@@ -128,13 +132,13 @@ def split_time(source: Source, line: str, *, timed: bool) -> tuple[str, str, str
     return time, source.name, text
 
 
-def tail_of(request: LogsRequest) -> str:
+def tail_of(text: str) -> str:
     """The API's word for --tail; "" is all. Raises ComposeError."""
-    if request.tail in ("all", ""):
+    if text in ("all", ""):
         return ""
-    if not request.tail.lstrip("-").isdigit():
-        raise ComposeError(f'invalid --tail "{request.tail}": give a number of lines, or all')
-    return "" if request.tail.startswith("-") else request.tail
+    if not text.lstrip("-").isdigit():
+        raise ComposeError(f'invalid --tail "{text}": give a number of lines, or all')
+    return "" if text.startswith("-") else text
 
 
 def follow(
@@ -152,7 +156,7 @@ def follow(
 
         hub = LogHub(engine, writer, name, request.services, timestamps=request.timestamps)
         await hub.follow_logs(
-            sources, since=request.since, until=request.until, tail=tail_of(request)
+            sources, since=request.since, until=request.until, tail=tail_of(request.tail)
         )
         return 0
 

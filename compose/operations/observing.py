@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.engine_client import calls
+from compose.engine_client import calls, object_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.status import canonical_name
 from compose.errors import ComposeError
@@ -13,6 +13,7 @@ from compose.model import labels
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from compose.engine_client.blocking import BlockingClient
     from compose.operations.session import Session
 
 Row = dict[str, Any]
@@ -31,6 +32,16 @@ def events(
                 row = event_row(event)
                 if row is not None and (not services or row["service"] in services):
                     yield row
+
+
+def engine_events(
+    session: Session, filters: dict[str, list[str]], since: str = "", until: str = ""
+) -> Iterator[Row]:
+    """`system events`: the engine's events as it tells them."""
+    stream = JsonStream()
+    with session.client() as client:
+        for piece in client.stream(calls.stream_events(filters, since, until)):
+            yield from stream.feed(piece)
 
 
 def event_row(event: Row) -> Row | None:
@@ -58,8 +69,25 @@ def stats(session: Session, services: tuple[str, ...], *, everything: bool) -> l
         items = [
             one for one in items if not services or one["Labels"].get(labels.SERVICE) in services
         ]
-        items.sort(key=lambda item: canonical_name(item["Names"]))
-        answers = client.do_all([calls.stats_container(item["Id"], stream=False) for item in items])
+        return samples(client, items)
+
+
+def stats_of(session: Session, refs: tuple[str, ...], *, everything: bool) -> list[Row]:
+    """`container stats`: the same of these containers, or of all of the engine."""
+    with session.client() as client:
+        if refs:
+            found = client.do_all([calls.inspect_container(ref) for ref in refs])
+            items = [{"Id": one.json()["Id"], "Names": [one.json()["Name"]]} for one in found]
+        else:
+            call = object_calls.list_containers({}, everything=everything)
+            items = client.do(call).json() or []
+        return samples(client, items)
+
+
+def samples(client: BlockingClient, items: list[Row]) -> list[Row]:
+    """A sample of each, by name."""
+    items.sort(key=lambda item: canonical_name(item["Names"]))
+    answers = client.do_all([calls.stats_container(item["Id"], stream=False) for item in items])
     return [
         {"ID": item["Id"], "Name": canonical_name(item["Names"]), **usage(answer.json())}
         for item, answer in zip(items, answers, strict=True)

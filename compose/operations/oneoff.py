@@ -20,15 +20,13 @@ from compose.planner.images import ImagePolicy
 from compose.planner.policy import UpPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from compose.engine_client.blocking import BlockingClient
     from compose.model.observed import Observed
     from compose.model.project import Project
     from compose.model.service import Service
     from compose.operations.session import Session
-
-SIGNALS = {1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM"}
 
 
 class RunRequest(Record):
@@ -257,51 +255,14 @@ def start(request: RunRequest, session: Session, client: BlockingClient, contain
         session.out.write(container_id + "\n")
         return 0
 
+    from compose.operations.joining import Joined, join_container
+
     def begin() -> None:
         client.do(calls.start_container(container_id))
 
-    return join_container(
-        client, container_id, tty=request.tty, stdin=request.stdin, begin=begin,
+    how = Joined(
+        tty=request.tty,
+        stdin=request.stdin,
         condition="removed" if request.remove else "next-exit",
-    )  # fmt: skip
-
-
-def join_container(
-    client: BlockingClient,
-    container_id: str,
-    *,
-    tty: bool,
-    stdin: bool,
-    condition: str,
-    begin: Callable[[], None] | None = None,
-    pass_signals: bool = True,
-    logs: bool = False,
-) -> int:
-    """Our streams joined to a container's until it ends; its exit code."""
-    from compose.operations.terminal import join, window_size
-
-    def resize(height: int, width: int) -> None:
-        if height:
-            client.do(calls.resize_container(container_id, height, width))
-
-    def pass_on(number: int) -> None:
-        try:
-            client.do(calls.kill_container(container_id, SIGNALS.get(number, str(number))))
-        except ComposeError:
-            pass  # it has ended by itself
-
-    connection, first, _ = client.hijack(
-        calls.attach_container(container_id, stdin=stdin, logs=logs)
     )
-    with connection:
-        waiting = client.begin(calls.wait_container(container_id, condition))
-        if begin is not None:
-            begin()
-        if tty:
-            resize(*window_size())
-        join(
-            connection, first, tty=tty, stdin=stdin, on_resize=resize,
-            on_signal=pass_on if pass_signals and not tty else None,
-        )  # fmt: skip
-    answer = client.finish(waiting).json()
-    return int(answer.get("StatusCode") or 0)
+    return join_container(client, container_id, how, begin) or 0

@@ -130,7 +130,10 @@ class LogHub:
 
     async def _copy(self, source: Source, done: trio.Event, options: dict[str, str]) -> None:
         lines = LogLines(tty=source.tty)
-        call = calls.read_logs(source.id, follow=True, timestamps=self._timestamps, **options)
+        call = calls.read_logs(
+            source.id, follow=True, timestamps=self._timestamps, since=options.get("since", ""),
+            until=options.get("until", ""), tail=options.get("tail", ""),
+        )  # fmt: skip
         try:
             async with self._engine.stream(call) as body:
                 async for piece in body:

@@ -15,6 +15,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from compose.operations.detach_keys import DEFAULT, DetachKeys, parse_keys
 from networking.wire.stdstream import FrameDecoder
 
 if TYPE_CHECKING:
@@ -90,14 +91,17 @@ def join(
     stdin: bool,
     on_resize: Callable[[int, int], None],
     on_signal: Callable[[int], None] | None = None,
-) -> None:
+    detach_keys: str = DEFAULT,
+) -> bool:
     """Copy both ways until the connection ends. `first` came with the head of the answer.
 
-    `on_signal` None leaves signals as they are.
+    `on_signal` None leaves signals as they are. Returns False if the person has left with the detach
+    keys, which are looked for where there is a terminal. Raises UsageError for bad keys.
     """
+    keys = DetachKeys(parse_keys(detach_keys or DEFAULT) if tty else b"")
     watched = [*(PASSED_ON if on_signal is not None else ()), *([signal.SIGWINCH] if tty else [])]
     with raw_terminal(wanted=tty and stdin), signals_as_bytes(watched) as signals:
-        copier = _Copier(connection, tty=tty)
+        copier = _Copier(connection, keys, tty=tty)
         copier.write(first)
         poll = select.poll()
         poll.register(connection, select.POLLIN)
@@ -113,16 +117,19 @@ def join(
                     elif on_signal is not None and number in PASSED_ON:
                         on_signal(number)
             if connection.fileno() in ready and not copier.receive():
-                return
+                return True
             if 0 in ready and not copier.send():
                 poll.unregister(0)
+            if keys.detached:
+                return False
 
 
 class _Copier:
     """The two directions."""
 
-    def __init__(self, connection: socket.socket, *, tty: bool) -> None:
+    def __init__(self, connection: socket.socket, keys: DetachKeys, *, tty: bool) -> None:
         self._connection = connection
+        self._keys = keys
         self._decoder = None if tty else FrameDecoder()
 
     def receive(self) -> bool:
@@ -149,7 +156,7 @@ class _Copier:
             data = b""
         try:
             if data:
-                self._connection.sendall(data)
+                self._connection.sendall(self._keys.feed(data))
                 return True
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:

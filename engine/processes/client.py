@@ -11,8 +11,7 @@ import json
 import os
 import signal
 import socket
-import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from engine.runtime.launch import start_time as start_time_of
 from engine.runtime.spec import ContainerSpec, ExecSpec, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -215,22 +214,11 @@ class ForkServer:
         return Prepared(monitor, ours, received, facts["warnings"])
 
 
-@asynccontextmanager
-async def open_fork_server() -> AsyncIterator[ForkServer]:
-    """Start the fork server; it ends with this context, the monitors it forked do not."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-m", "engine.processes.fork_server", str(theirs.fileno())]
-    process = await trio.lowlevel.open_process(
-        command, stdin=None, pass_fds=(theirs.fileno(),), start_new_session=True
-    )
-    theirs.close()
-    requests = trio.socket.from_stdlib_socket(ours)
-    try:
+@contextmanager
+def open_fork_server(channel: socket.socket) -> Iterator[ForkServer]:
+    """Talk to a fork server over its channel; it ends at the end, the monitors it forked do not."""
+    with trio.socket.from_stdlib_socket(channel) as requests:
         yield ForkServer(requests)
-    finally:
-        requests.close()
-        with trio.CancelScope(shield=True):
-            await process.wait()
 
 
 async def connect(run_dir: Path) -> trio.SocketStream:

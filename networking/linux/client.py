@@ -5,14 +5,13 @@ from __future__ import annotations
 import array
 import json
 import socket
-import sys
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
 
 
 class NetworkWorkerError(Exception):
@@ -51,19 +50,8 @@ class NetworkWorker:
         return result["ok"]
 
 
-@asynccontextmanager
-async def open_worker(table: str) -> AsyncIterator[NetworkWorker]:
-    """Start the worker; it ends with this context. Links and rules stay."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-m", "networking.linux.worker", str(theirs.fileno())]
-    process = await trio.lowlevel.open_process(
-        command, stdin=None, pass_fds=(theirs.fileno(),), start_new_session=True
-    )
-    theirs.close()
-    channel = trio.socket.from_stdlib_socket(ours)
-    try:
-        yield NetworkWorker(channel, table)
-    finally:
-        channel.close()
-        with trio.CancelScope(shield=True):
-            await process.wait()
+@contextmanager
+def open_worker(table: str, channel: socket.socket) -> Iterator[NetworkWorker]:
+    """Talk to the worker at the channel's other end; it ends at the end. Links and rules stay."""
+    with trio.socket.from_stdlib_socket(channel) as requests:
+        yield NetworkWorker(requests, table)

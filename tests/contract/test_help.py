@@ -19,7 +19,7 @@ from tests.own_engine import HOUSE
 pytestmark = pytest.mark.peer
 FLAG = re.compile(r"^  (?:-(\w), |    )--([\w-]+)(?: ([\w-]+))?(?:\s{2,}(\S.*))?$")
 COMMAND = re.compile(r"^  (\w[\w-]*)\s{1,}\S")
-DEFAULT = re.compile(r"\(default (.+)\)$")
+DEFAULT = re.compile(r"\(default (\S+)\)$")
 #: Defaults that say "nothing".
 EMPTY = {"map[]", "[]", "0", "0s", '""'}
 #: What docker compose prints as a default depends on whether it is run on a terminal.

@@ -12,8 +12,9 @@ def attach(options: Options, invocation: Invocation) -> int:
     from compose.operations.attach import attach as operation
 
     request = AttachRequest(
-        options.arguments[0], options.index or 0, not options.no_stdin, options.sig_proxy
-    )
+        options.arguments[0], options.index or 0, not options.no_stdin, options.sig_proxy,
+        options.detach_keys,
+    )  # fmt: skip
     return operation(request, invocation.session(quiet=True))
 
 

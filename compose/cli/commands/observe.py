@@ -11,14 +11,14 @@ from compose.cli.flags import Flag, Options
 from compose.cli.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 STATS = {
     "ID": "CONTAINER ID", "Name": "NAME", "CPUPerc": "CPU %", "MemUsage": "MEM USAGE / LIMIT",
     "MemPerc": "MEM %", "NetIO": "NET I/O", "BlockIO": "BLOCK I/O", "PIDs": "PIDS",
     "Container": "CONTAINER",
 }  # fmt: skip
-CLEAR_SCREEN = "\x1b[2J\x1b[H"
+HOME, ERASE_LINE, ERASE_BELOW = "\x1b[H", "\x1b[K\n", "\x1b[J"
 
 
 def events(options: Options, invocation: Invocation) -> int:
@@ -42,17 +42,25 @@ def events(options: Options, invocation: Invocation) -> int:
 
 
 def stats(options: Options, invocation: Invocation) -> int:
-    """Show what containers use."""
-    from compose.cli.formatted import formatted
+    """Show what the project's containers use."""
     from compose.operations.observing import stats as operation
 
     session = invocation.session(quiet=True)
+    return show_stats(
+        options, lambda: operation(session, tuple(options.arguments), everything=options.all)
+    )
+
+
+def show_stats(options: Options, sample: Callable[[], list[dict[str, Any]]]) -> int:
+    """Print samples: one, or one after the other; on a terminal each in the place of the last."""
+    from compose.cli.formatted import formatted
+
     streaming = not options.no_stream and options.format in ("", "table") and sys.stdout.isatty()
     while True:
-        rows = operation(session, tuple(options.arguments), everything=options.all)
-        shown = [stats_row(row, trunc=not options.no_trunc) for row in rows]
+        shown = [stats_row(row, trunc=not options.no_trunc) for row in sample()]
         text = formatted(shown, options.format, STATS, default_cells)
-        sys.stdout.write((CLEAR_SCREEN if streaming else "") + text)
+        # What is left of a longer screen is erased after the new text, so that nothing flickers.
+        sys.stdout.write(f"{HOME}{text.replace(chr(10), ERASE_LINE)}{ERASE_BELOW}" if streaming else text)  # fmt: skip
         sys.stdout.flush()
         if options.no_stream:
             return 0

@@ -16,7 +16,6 @@ from engine.runtime.cgroups.devices import attach_device_filter
 from engine.runtime.cgroups.limits import writes_v1, writes_v2
 
 if TYPE_CHECKING:
-    from engine.runtime.cgroups.limits import Write
     from engine.runtime.spec import Cgroup, DeviceRule
 
 MOUNT = "/sys/fs/cgroup"
@@ -53,7 +52,7 @@ def create(cgroup: Cgroup) -> Made:
     if cgroup.mode == "v2":
         _delegate(top, cgroup.path)
         for write in writes_v2(cgroup.limits):
-            _set(unified, write, warnings)
+            _set(f"{unified}/{write.file}", write.value, warnings)
         attach_device_filter(unified, cgroup.devices)
         return Made(unified, (), tuple(warnings))
     folders: dict[str, None] = {}
@@ -62,7 +61,7 @@ def create(cgroup: Cgroup) -> Made:
         if folder not in folders and _is_mounted(write.controller):
             _make_v1(folder, write.controller)
             folders[folder] = None
-        _set(folder, write, warnings)
+        _set(f"{folder}/{write.file}", write.value, warnings)
     if cgroup.devices and _is_mounted("devices"):
         folder = f"{MOUNT}/devices/{cgroup.path}"
         _make_v1(folder, "devices")
@@ -74,48 +73,6 @@ def create(cgroup: Cgroup) -> Made:
     elif cgroup.devices:
         warnings.append("this kernel has no devices controller: device rules are not in effect")
     return Made(unified, tuple(folders), tuple(warnings))
-
-
-def update(cgroup: Cgroup) -> tuple[str, ...]:
-    """Set the limits of a cgroup that has processes; warnings. Raises OSError for what cannot be.
-
-    Of v1's hierarchies, one that had no limit before is joined now, by every process.
-    """
-    warnings: list[str] = []
-    top = unified_mount(cgroup.mode)
-    if cgroup.mode == "v2":
-        for write in writes_v2(cgroup.limits):
-            _set(f"{top}/{cgroup.path}", write, warnings)
-        return tuple(warnings)
-    joining: list[str] = []
-    late: list[tuple[str, Write]] = []
-    for write in writes_v1(cgroup.limits):
-        folder = f"{MOUNT}/{write.controller}/{cgroup.path}"
-        if _is_mounted(write.controller) and not os.path.isdir(folder):
-            _make_v1(folder, write.controller)
-            joining.append(folder)
-        try:
-            _set(folder, write, warnings)
-        except OSError:  # memory may not pass memory and swap, whichever is written first
-            if write.controller != "memory":
-                raise
-            late.append((folder, write))
-    for folder, write in late:
-        _set(folder, write, warnings)
-    _join_all(cgroup, joining)
-    return tuple(warnings)
-
-
-def _join_all(cgroup: Cgroup, folders: list[str]) -> None:
-    done: set[int] = set()
-    while folders and (new := set(processes(cgroup)) - done):
-        for pid in new:
-            for folder in folders:
-                try:
-                    _write(f"{folder}/cgroup.procs", str(pid))
-                except ProcessLookupError:
-                    continue  # it has ended
-        done |= new  # what they have forked meanwhile is in the next round
 
 
 def _is_mounted(controller: str) -> bool:
@@ -268,19 +225,13 @@ def _delegate(top: str, path: str) -> None:
         folder = f"{folder}/{part}"
 
 
-def _set(folder: str, write: Write, warnings: list[str]) -> None:
-    """Raises OSError that says which limit the kernel refused."""
-    file, value = write.file, write.value
-    if write.instead and not os.path.exists(f"{folder}/{file}"):
-        file, value = write.instead
+def _set(path: str, value: str, warnings: list[str]) -> None:
     try:
-        _write(f"{folder}/{file}", value)
+        _write(path, value)
     except FileNotFoundError:
-        warnings.append(f"this kernel has no {file}: the limit {value} is not in effect")
-    except OSError as error:
-        raise OSError(
-            error.errno, f"the kernel refuses the limit {value} for {file}: {error.strerror}"
-        ) from error
+        warnings.append(
+            f"this kernel has no {os.path.basename(path)}: the limit {value} is not in effect"
+        )
 
 
 def _write(path: str, value: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.processes.client import open_fork_server
+from engine.processes.spawn import spawn
 from tests.integration.engine.cell import Cell, make_root
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 async def cell(own_cell: Cell) -> AsyncIterator[Cell]:
     """A cell with a fork server."""
-    async with open_fork_server() as forks:
+    helper = spawn("engine.processes.fork_server")
+    with closing(helper), open_fork_server(helper.channel) as forks:
         own_cell.forks = forks
         yield own_cell
         await own_cell.end()

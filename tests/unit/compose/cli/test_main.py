@@ -146,6 +146,13 @@ def test_who_decides_on_colours(
     assert not found.colours(no_color=True)
 
 
+def test_progress_goes_where_the_person_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COMPOSE_STATUS_STDOUT", raising=False)
+    assert invocation().status_stream() is sys.stderr
+    monkeypatch.setenv("COMPOSE_STATUS_STDOUT", "true")
+    assert invocation().status_stream() is sys.stdout
+
+
 def test_the_parallel_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMPOSE_PARALLEL_LIMIT", raising=False)
     assert invocation().parallel() is None

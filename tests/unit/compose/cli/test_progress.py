@@ -15,6 +15,7 @@ def shown(mode: str, *, dry_run: bool = False) -> str:
     progress.report("Container x-a-1", "Created", "done")
     progress.report("Container x-a-1", "Error", "error", "no such image")
     progress.warn("careful")
+    progress.line("Step 1/2 : FROM scratch")
     progress.close()
     return stream.getvalue()
 
@@ -25,6 +26,7 @@ def test_plain_lines_are_docker_composes() -> None:
         " Container x-a-1  Created",
         " Container x-a-1  Error no such image",
         "warning: careful",
+        "Step 1/2 : FROM scratch",
     ]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from compose.cli.formatted import formatted
-from compose.cli.template import Template, go_json, unescape
+from compose.cli.template import Row, Template, go_json, unescape
 from compose.errors import UsageError
 
-ROW = {
+ROW = Row({
     "Name": "web-1", "State": "running", "Health": "", "ExitCode": 0, "Labels": {"a": "<1>"},
     "Publishers": [{"TargetPort": 80}, {"TargetPort": 90}],
-}  # fmt: skip
+}, Label=lambda key: {"a": "<1>"}.get(key, ""))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,18 @@ ROW = {
         ("{{and .Name .State}}", "running"),
         ("{{not .Health}}", "true"),
         ("plain", "plain"),
+        ("{{range $i, $p := .Publishers}}{{$i}}={{$p.TargetPort}};{{end}}", "0=80;1=90;"),
+        ("{{range $k, $v := .Labels}}{{$k}}:{{$v}}{{end}}", "a:<1>"),
+        ("{{$n := .Name}}{{with .Labels}}{{$n}}{{$.State}}{{end}}", "web-1running"),
+        ("{{if .Health}}a{{else if .Name}}b{{else}}c{{end}}", "b"),
+        ("{{(index .Publishers 1).TargetPort}}", "90"),
+        ('{{.Label "a"}}|{{.Label "b"}}', "<1>|"),
+        ('{{printf "%-8s|%5d|%q" .Name 7 .State}}', 'web-1   |    7|"running"'),
+        ("{{slice .Name 0 3}}", "web"),
+        ("{{if and .Name (not .Health)}}yes{{end}}", "yes"),
+        ("{{html (index .Labels `a`)}}", "&lt;1&gt;"),
+        ("{{println .Name}}", "web-1\n"),
+        ("{{if ge (len .Publishers) 2}}two{{end}}", "two"),
     ],
 )
 def test_what_templates_say(text: str, shown: str) -> None:
@@ -79,3 +91,7 @@ def test_formats() -> None:
         "CODE      NAME\n0         web-1\n"
     )
     assert formatted([ROW], "json", columns, cells) == go_json(ROW) + "\n"
+
+
+def test_documents_may_lack_a_field() -> None:
+    assert Template("{{.State.Nope}}", strict=False).render({"State": {}}) == "<no value>"
