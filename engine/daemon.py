@@ -20,6 +20,7 @@ import trio
 from engine.api.engine import Engine
 from engine.api.routes import Router
 from engine.api.server import Server
+from engine.build.credentials import credentials_for
 from engine.build.execute import Builder
 from engine.build.runner import ContainerRunner
 from engine.containers.rooms import Rooms
@@ -41,8 +42,9 @@ from networking.ipam import DEFAULT_POOLS, parse_pool
 from networking.linux.client import open_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from ipaddress import IPv4Network
+    from typing import Any
 
     from engine.boot import Helpers
     from engine.build.request import Report
@@ -107,12 +109,13 @@ def compose_engine(rooms: Rooms, nursery: trio.Nursery, shut_down: Callable[[], 
     containers = Containers(rooms, nursery)
     puller = Puller(rooms.images, rooms.events, rooms.host.architecture)
 
-    async def pull(name: str, report: Report) -> None:
-        await puller.pull(name, report)
+    async def pull(name: str, report: Report, auths: Mapping[str, Any]) -> None:
+        await puller.pull(name, report, credentials=credentials_for(name, auths))
 
     builder = Builder(
-        rooms.images, rooms.database, ContainerRunner(containers), pull, rooms.layout.cache_mounts
-    )
+        rooms.images, rooms.database, ContainerRunner(containers), pull,
+        rooms.layout.cache_mounts, rooms.layout.run / "build",
+    )  # fmt: skip
     return Engine(
         id=rooms.engine_id,
         version=metadata.version("pycompose"),

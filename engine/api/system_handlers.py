@@ -187,7 +187,7 @@ def _wanted(event: Event, filters: dict[str, list[str]]) -> bool:
 
 async def disk_usage(engine: Engine, exchange: Exchange) -> Response:
     """GET /system/df."""
-    from engine.api import container_json, image_handlers, volume_handlers
+    from engine.api import build_handlers, container_json, image_handlers, volume_handlers
     from engine.volumes.service import folder_size
 
     del exchange
@@ -209,7 +209,7 @@ async def disk_usage(engine: Engine, exchange: Exchange) -> Response:
             "Images": images,
             "Containers": containers,
             "Volumes": volumes,
-            "BuildCache": [],
+            "BuildCache": await build_handlers.usage(engine),
         }
     )
 

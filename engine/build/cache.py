@@ -1,34 +1,57 @@
-"""The build cache: a step's key to the image it made. A hit counts while that image is whole."""
+"""The build cache: a step's key to the layer it made, for every project; and the mount caches beside.
+
+Rules: a hit counts while all its layers are here; what is remembered keeps its layers from being
+swept away with the images; a step that is being made is waited for, not made twice. Uses are noted
+when a build ends, in one transaction.
+"""
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ConflictError, NotFoundError
+import trio
+
+from engine.images.model import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from engine.images.model import Image
     from engine.images.store import Images
     from engine.storage.database import Database
+
+#: BuildKit's words for the kinds of records.
+STEP, MOUNT, MOMENT = "regular", "exec.cachemount", "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a step made: its layer (None if nothing changed), and when."""
+
+    layer: Layer | None
+    created: str
 
 
 @dataclass(frozen=True, slots=True)
 class CacheRecord:
-    """One remembered step."""
+    """One record as people see it. `chains` are the layers it keeps, the lowest first."""
 
     key: str
-    image_id: str
+    kind: str
     description: str
     last_used_ns: int
     created_ns: int
     usage_count: int
     size: int
+    parents: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
+    in_use: bool = False
+    shared: bool = False
 
 
 class BuildCache:
@@ -40,75 +63,125 @@ class BuildCache:
         self._images = images
         self._database = database
         self._clock_ns = clock_ns
+        self._uses: Counter[str] = Counter()
+        self._turns: dict[str, list[Any]] = {}
+        #: keys of what running builds stand on: pruning leaves them alone
+        self.in_use: Counter[str] = Counter()
+        images.keepers.append(self.kept_chains)
 
-    def get(self, key: str) -> Image | None:
-        """The image a step made, None if it is unknown or not whole any more."""
-        rows = self._database.rows("SELECT document FROM build_cache WHERE key = ?", (key,))
-        if not rows:
+    def get(self, key: str) -> Remembered | None:
+        """What a step made, None if it is unknown or not whole any more."""
+        document = self._document(key)
+        if document is None:
             return None
-        document = json.loads(rows[0][0])
-        image = self._whole(document["image"])
-        if image is None:
+        if document.get("chains") and not self._whole(document["chains"][-1]):
             self._database.execute("DELETE FROM build_cache WHERE key = ?", (key,))
             return None
-        document["uses"] += 1
-        self._write(key, document)
-        return image
+        self._uses[key] += 1
+        layer = document.get("layer")
+        return Remembered(Layer(layer[0], size=layer[1]) if layer else None, document["created"])
 
-    def put(self, key: str, image: Image, description: str, size: int = 0) -> None:
+    def put(
+        self,
+        key: str,
+        found: Remembered,
+        *,
+        chains: Sequence[str] = (),
+        description: str = "",
+        parent: str = "",
+        kind: str = STEP,
+    ) -> None:
         """Remember what a step made; what was remembered under the key is replaced."""
+        layer = found.layer
         document = {
-            "image": image.id, "description": description, "size": size,
-            "created_ns": self._clock_ns(), "uses": 0,
+            "kind": kind, "layer": [layer.diff_id, layer.size] if layer else None,
+            "created": found.created, "chains": list(chains), "description": description,
+            "size": layer.size if layer else 0, "created_ns": self._clock_ns(), "uses": 0,
+            "parent": parent,
         }  # fmt: skip
         self._write(key, document)
 
-    def records(self) -> list[CacheRecord]:
-        """Every step, the latest used first."""
-        rows = self._database.rows(
-            "SELECT key, last_used_ns, document FROM build_cache ORDER BY last_used_ns DESC"
+    def note_mount(self, key: str, cache_id: str, folder: str) -> None:
+        """Remember that a mount cache was used."""
+        document = self._document(key) or {
+            "kind": MOUNT, "layer": None, "created": "", "chains": [], "size": 0, "parent": "",
+            "description": f"cached mount {cache_id}", "created_ns": self._clock_ns(), "uses": 0,
+            "folder": folder,
+        }  # fmt: skip
+        self._write(key, {**document, "uses": document["uses"] + 1})
+
+    def flush(self) -> None:
+        """Write down which records were used since the last time."""
+        used, self._uses = self._uses, Counter()
+        if not used:
+            return
+        now = self._clock_ns()
+        self._database.execute_many(
+            "UPDATE build_cache SET last_used_ns = ?, document = "
+            "json_set(document, '$.uses', json_extract(document, '$.uses') + ?) WHERE key = ?",
+            [(now, count, key) for key, count in used.items()],
         )
-        return [_record(*row) for row in rows]
 
-    async def prune(self, *, unused_for_ns: int = 0) -> tuple[list[str], int]:
-        """Forget steps and the nameless images only they keep: (keys, bytes freed).
-
-        Images that have a name, are in use, or that another image stands on, stay.
-        """
-        limit = self._clock_ns() - unused_for_ns
-        old = [record for record in self.records() if record.last_used_ns <= limit]
-        if not old:
-            return [], 0
-        self._database.execute("DELETE FROM build_cache WHERE last_used_ns <= ?", (limit,))
-        kept = {record.image_id for record in self.records()}
-        candidates = {record.image_id: record.size for record in old if record.image_id not in kept}
-        freed = 0
-        while candidates:
-            images = {image.id: image for image in self._images.all()}
-            parents = {image.parent for image in images.values()}
-            removable = [
-                name
-                for name in candidates
-                if name in images and name not in parents and not images[name].references
-            ]
-            if not removable:
-                break
-            for name in removable:
-                size = candidates.pop(name)
-                try:
-                    await self._images.remove(name, with_parents=False)
-                except (ConflictError, NotFoundError):
-                    continue  # a container uses it, or somebody was quicker
-                freed += size
-        return [record.key for record in old], freed
-
-    def _whole(self, image_id: str) -> Image | None:
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """One at a time for a key: whoever comes second finds what the first has made."""
+        entry = self._turns.setdefault(key, [trio.Lock(), 0])
+        entry[1] += 1
         try:
-            image = self._images.find(image_id)
-            folders = self._images.lower_dirs(image)
-        except NotFoundError:
+            async with entry[0]:
+                yield
+        finally:
+            entry[1] -= 1
+            if not entry[1]:
+                del self._turns[key]
+
+    def records(self) -> list[CacheRecord]:
+        """Every step and mount, the latest used first; sizes of mount caches are not looked at."""
+        self.flush()
+        rows = self._database.rows(
+            "SELECT key, last_used_ns, document FROM build_cache ORDER BY last_used_ns DESC, key"
+        )
+        needed = {chain for image in self._images.all() for chain in image.chain_ids}
+        return [self._record(key, used, json.loads(raw), needed) for key, used, raw in rows]
+
+    def folder_of(self, key: str) -> str:
+        """Where a mount cache is, "" for other records."""
+        return str((self._document(key) or {}).get("folder", ""))
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop records; their layers go with the next sweep if no image needs them."""
+        self._database.execute_many(
+            "DELETE FROM build_cache WHERE key = ?", [(key,) for key in keys]
+        )
+
+    def kept_chains(self) -> set[str]:
+        """The layers that remembered steps need."""
+        rows = self._database.rows(
+            "SELECT DISTINCT j.value FROM build_cache, json_each(document, '$.chains') AS j"
+        )
+        return {row[0] for row in rows}
+
+    def _record(
+        self, key: str, used_ns: int, kept: dict[str, Any], needed: set[str]
+    ) -> CacheRecord:
+        chains = tuple(kept.get("chains") or ())
+        parent = kept.get("parent")
+        return CacheRecord(
+            key, kept.get("kind", STEP), kept["description"], used_ns, kept["created_ns"],
+            kept["uses"], kept["size"], (parent,) if parent else (), chains,
+            in_use=self.in_use[key] > 0, shared=bool(chains) and chains[-1] in needed,
+        )  # fmt: skip
+
+    def _document(self, key: str) -> dict[str, Any] | None:
+        rows = self._database.rows("SELECT document FROM build_cache WHERE key = ?", (key,))
+        if not rows:
             return None
-        return image if all(Path(folder).is_dir() for folder in folders) else None
+        document: dict[str, Any] = json.loads(rows[0][0])
+        return document if "created" in document else None  # a record of an older engine
+
+    def _whole(self, chain: str) -> bool:
+        path = self._images.layers.path(chain)
+        return path is not None and Path(path).is_dir()
 
     def _write(self, key: str, document: dict[str, Any]) -> None:
         self._database.execute(
@@ -117,11 +190,3 @@ class BuildCache:
             "document = excluded.document",
             (key, self._clock_ns(), json.dumps(document)),
         )
-
-
-def _record(key: str, last_used_ns: int, raw: str) -> CacheRecord:
-    kept = json.loads(raw)
-    return CacheRecord(
-        key, kept["image"], kept["description"], last_used_ns, kept["created_ns"], kept["uses"],
-        kept["size"],
-    )  # fmt: skip

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import email.utils
 import hashlib
 import os
-import posixpath
+import shutil
 import stat
 import tarfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from engine.build import files, sources
+from engine.build import files, remote, sources
 from engine.build.dockerfile import fault
 from engine.build.ignore import IgnoreRules, rules_of
 from engine.build.ownership import parse_mode, read_owner
 from engine.build.sources import Selection
 from engine.build.variables import ExpansionError, Lookup, expand, expand_text
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError
+from engine.errors import InvalidRequestError
 from engine.images.compression import open_tar
 from engine.images.unpack import unpack_layer
 from engine.runtime.mounting import open_in_root
@@ -39,6 +37,7 @@ class CopyPlan:
     name: str
     paths: tuple[str, ...]
     urls: tuple[str, ...]
+    repositories: tuple[remote.Repository, ...]
     inline: tuple[tuple[str, str], ...]
     destination: str
     origin: str = ""
@@ -46,6 +45,10 @@ class CopyPlan:
     chmod: str = ""
     checksum: str = ""
     rules: IgnoreRules = IgnoreRules()
+    parents: bool = False
+    link: bool = False
+    keep_git: bool = False
+    unpack: bool | None = None
 
     @property
     def keep_owner(self) -> bool:
@@ -64,36 +67,52 @@ class Origin:
 
 
 def plan_copy(instruction: Instruction, lookup: Lookup, escape: str, working_dir: str) -> CopyPlan:
-    """The instruction with variables replaced. Raises InvalidRequestError, NotSupportedError."""
+    """The instruction with variables replaced. Raises InvalidRequestError."""
     line, name = instruction.line, instruction.name
-    for flag in ("parents", "keep-git-dir"):
-        if instruction.flag(flag) not in (None, "false"):
-            raise NotSupportedError(f"Dockerfile:{line}: {name} --{flag} is not supported")
     try:
         words = [expand(word, lookup, escape) for word in instruction.words]
         flags = {
             key: expand(instruction.flag(key) or "", lookup, escape)
             for key in ("chown", "chmod", "checksum")
         }
+        excluded = [expand(text, lookup, escape) for text in instruction.all_flags("exclude")]
         documents = {f"<<{doc.name}": _inline(doc, lookup, escape) for doc in instruction.heredocs}
     except ExpansionError as error:
         raise fault(line, f"{name}: {error}") from error
     *taken, last = words
+    if "$" in (instruction.flag("from") or ""):
+        raise fault(
+            line, f"{name} --from takes no variables: open a stage with FROM ${{...}} AS name"
+        )
     if not last:
         raise fault(line, f"{name}: the destination is empty: name a path in the image")
     inline = [
         document for word in taken if (document := documents.get(_heredoc_key(word))) is not None
     ]
     plain = [word for word in taken if _heredoc_key(word) not in documents]
-    urls = tuple(word for word in plain if name == "ADD" and _is_remote(word, line))
-    if flags["checksum"] and (len(urls) != 1 or len(taken) != 1):
-        raise fault(line, "ADD --checksum goes with one http(s) source only")
+    found = {word: remote.parse_repository(word) for word in plain} if name == "ADD" else {}
+    repositories = tuple(one for one in found.values() if one is not None)
+    urls = tuple(
+        word for word in found if word.startswith(("http://", "https://")) and not found[word]
+    )
+    if flags["checksum"] and (len(urls) + len(repositories) != 1 or len(taken) != 1):
+        raise fault(line, "ADD --checksum goes with one http(s) or git source only")
     wanted = files.destination(working_dir, last)
     return CopyPlan(
-        name, tuple(word for word in plain if word not in urls), urls, tuple(inline), wanted,
-        instruction.flag("from") or "", flags["chown"], flags["chmod"], flags["checksum"],
-        rules_of(instruction.all_flags("exclude")),
+        name, tuple(word for word in plain if word not in urls and not found.get(word)), urls,
+        repositories, tuple(inline), wanted, instruction.flag("from") or "", flags["chown"], flags["chmod"],
+        flags["checksum"], rules_of(excluded), _on(instruction, "parents"), _on(instruction, "link"),
+        _on(instruction, "keep-git-dir"),
+        None if instruction.flag("unpack") is None else _on(instruction, "unpack"),
     )  # fmt: skip
+
+
+def _on(instruction: Instruction, flag: str) -> bool:
+    """Whether a flag without value, or with "true", is there. Raises InvalidRequestError."""
+    value = instruction.flag(flag)
+    if value not in (None, "", "true", "false", "1", "0"):
+        raise fault(instruction.line, f"--{flag}={value} is neither true nor false")
+    return value in ("", "true", "1")
 
 
 def _heredoc_key(word: str) -> str:
@@ -103,16 +122,6 @@ def _heredoc_key(word: str) -> str:
 def _inline(document: Heredoc, lookup: Lookup, escape: str) -> tuple[str, str]:
     text = document.text
     return document.name, expand_text(text, lookup, escape) if document.expand else text
-
-
-def _is_remote(word: str, line: int) -> bool:
-    if word.startswith("git@") or (
-        word.startswith("https://") and word.partition("#")[0].endswith(".git")
-    ):
-        raise NotSupportedError(
-            f"Dockerfile:{line}: ADD of a git repository is not supported: clone it in a RUN"
-        )
-    return word.startswith(("http://", "https://"))
 
 
 def write_inline(plan: CopyPlan, folder: Path) -> None:
@@ -125,73 +134,49 @@ def write_inline(plan: CopyPlan, folder: Path) -> None:
         os.utime(path, (0, 0))
 
 
-async def download(url: str, folder: Path, checksum: str) -> str:
-    """Fetch a URL into the folder; the file's name. Raises EngineError, InvalidRequestError."""
-    import httpx
-    import trio
-
-    name = posixpath.basename(unquote(urlsplit(url).path))
-    if not name or name in (".", "..") or "\0" in name:
-        raise InvalidRequestError(f"cannot tell a file name from {url}: add one to its path")
-    running = hashlib.sha256()
-    path = folder / name
-    try:
-        async with (
-            httpx.AsyncClient(follow_redirects=True, timeout=60) as client,
-            client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
-            await trio.open_file(path, "wb") as target,
-        ):
-            if response.status_code >= 400:
-                raise EngineError(f"ADD {url}: the server answered {response.status_code}")
-            modified = response.headers.get("Last-Modified", "")
-            async for chunk in response.aiter_raw():
-                running.update(chunk)
-                await target.write(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise EngineError(f"ADD {url}: {error or type(error).__name__}") from error
-    if checksum and checksum != f"sha256:{running.hexdigest()}":
-        raise InvalidRequestError(
-            f"ADD {url}: its digest is sha256:{running.hexdigest()}, not {checksum}"
-        )
-    path.chmod(0o600)
-    moment = email.utils.parsedate(modified)
-    seconds = email.utils.mktime_tz((*moment[:9], 0)) if moment else 0
-    os.utime(path, (seconds, seconds))
-    return name
+async def fetch(plan: CopyPlan, folder: Path) -> None:
+    """URLs and repositories into the folder. Raises EngineError, InvalidRequestError."""
+    for url in plan.urls:
+        await remote.download(url, folder, plan.checksum)
+    for number, repository in enumerate(plan.repositories):
+        place = folder / f"git-{number}"
+        inside = await remote.clone(repository, place, keep_git=plan.keep_git, commit=plan.checksum)
+        if inside != place.resolve():
+            inside.rename(folder / f"inside-{number}")
+            shutil.rmtree(place)
+            (folder / f"inside-{number}").rename(place)
 
 
 @contextmanager
 def opened(
     plan: CopyPlan, origin: Origin, fetched: Path, *, extract: bool
 ) -> Iterator[tuple[Selection, ...]]:
-    """What the instruction takes; with `extract`, ADD's local archives as the folders they hold."""
+    """What the instruction takes; with `extract`, ADD's archives as the folders they hold."""
+    local = extract and plan.name == "ADD" and plan.unpack is not False
     with ExitStack() as stack:
         found: list[Selection] = []
         if plan.paths:
-            root = stack.enter_context(_origin_root(origin))
-            paths = sources.find(root, plan.paths, origin.name)
-            for path in paths:
-                inner = (
-                    _unpacked(root, path, origin.work, stack)
-                    if _may_unpack(plan, extract)
-                    else None
-                )
-                found.append(inner or Selection(root, (path,), plan.keep_owner, plan.rules))
-        names = [name for name, _ in plan.inline]
-        names += [posixpath.basename(unquote(urlsplit(url).path)) for url in plan.urls]
-        if names:
+            root = stack.enter_context(origin_root(origin))
+            for path, kept in sources.find(root, plan.paths, origin.name, parents=plan.parents):
+                inner = _unpacked(root, path, origin.work, stack) if local else None
+                one = Selection(root, (path,), plan.keep_owner, plan.rules, kept)
+                found.append(inner or one)
+        names = [name for name, _ in plan.inline] + [remote.file_name(url) for url in plan.urls]
+        if names or plan.repositories:
             root = os.open(fetched, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, root)
-            found.append(Selection(root, tuple(names)))
+            repositories = [f"git-{number}" for number in range(len(plan.repositories))]
+            for name in (*names, *repositories):
+                inner = (
+                    _unpacked(root, name, origin.work, stack) if extract and plan.unpack else None
+                )
+                found.append(inner or Selection(root, (name,), rules=plan.rules))
         yield tuple(found)
 
 
-def _may_unpack(plan: CopyPlan, extract: bool) -> bool:  # noqa: FBT001 -- private, one caller
-    return extract and plan.name == "ADD"
-
-
 @contextmanager
-def _origin_root(origin: Origin) -> Iterator[int]:
+def origin_root(origin: Origin) -> Iterator[int]:
+    """A held descriptor of where the paths are."""
     if origin.folder is None:
         with files.mounted(origin.lower, origin.work / "origin") as root:
             yield root
@@ -242,28 +227,25 @@ def is_tar(stream: IO[bytes]) -> bool:
 def digests(plan: CopyPlan, origin: Origin, fetched: Path) -> list[str]:
     """The digests of all that would be copied, in order. Blocking."""
     with opened(plan, origin, fetched, extract=False) as selections:
-        return [f"{_kind(one)}:{sources.digest(one)}" for one in selections]
-
-
-def _kind(selection: Selection) -> str:
-    if len(selection.paths) > 1:
-        return "multi"
-    folder = sources.open_folder(selection.root, selection.paths[0])
-    if folder is None:
-        return "file"
-    os.close(folder)
-    return "dir"
+        return [sources.digest(one) for one in selections]
 
 
 def apply(
     plan: CopyPlan, origin: Origin, fetched: Path, lower: tuple[str, ...], work: Path
 ) -> Path:
-    """Do it on top of the parent's layers; the upper folder with the change. Blocking."""
+    """Do it on top of the parent's layers; the upper folder with the change. Blocking.
+
+    With --link it is done on top of nothing: what it makes then does not depend on what is below.
+    """
     mode = parse_mode(plan.chmod) if plan.chmod else None
+    owner = None
+    if plan.chown:
+        with files.mounted(lower, work / "owners") as root:
+            owner = read_owner(root, plan.chown)
     with (
         opened(plan, origin, fetched, extract=True) as selections,
-        files.mounted(lower, work / "target") as root,
+        files.mounted(() if plan.link else lower, work / "target") as root,
     ):
-        owner = read_owner(root, plan.chown) if plan.chown else None
-        files.place(root, selections, files.Placing(plan.destination, owner, mode))
+        placing = files.Placing(plan.destination, owner, mode, keep_parents=plan.parents)
+        files.place(root, selections, placing)
     return work / "target" / "upper"

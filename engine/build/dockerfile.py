@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.build.words import assignments, json_words, split_raw, take_flags
-from engine.errors import InvalidRequestError
+from engine.errors import InvalidRequestError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ INSTRUCTIONS = frozenset({
 })  # fmt: skip
 #: Flags by instruction; others have none.
 FLAGS = {
-    "ADD": {"chown", "chmod", "link", "checksum", "exclude", "keep-git-dir"},
+    "ADD": {"chown", "chmod", "link", "checksum", "exclude", "keep-git-dir", "unpack"},
     "COPY": {"from", "chown", "chmod", "link", "exclude", "parents"},
     "FROM": {"platform"},
     "HEALTHCHECK": {"interval", "timeout", "start-period", "start-interval", "retries"},
@@ -77,10 +77,12 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A parsed file and its escape character."""
+    """A parsed file, its escape character, and what its `check` directive says."""
 
     instructions: tuple[Instruction, ...]
     escape: str = "\\"
+    check: str = ""
+    lines: tuple[str, ...] = ()
 
 
 def fault(line: int, what: str) -> InvalidRequestError:
@@ -93,11 +95,23 @@ def parse(text: str) -> Dockerfile:
     if len(text) > SIZE_LIMIT:
         raise InvalidRequestError(f"the Dockerfile is larger than {SIZE_LIMIT >> 20} MiB")
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
-    escape = _directives(lines)
+    directives = _directives(lines)
+    escape = directives.get("escape", "\\")
+    check_syntax(directives.get("syntax", ""), "Dockerfile:1")
     found = tuple(_instructions(lines, escape))
     if not found:
         raise InvalidRequestError("the Dockerfile has no instructions: begin with FROM image")
-    return Dockerfile(found, escape)
+    return Dockerfile(found, escape, directives.get("check", ""), tuple(lines))
+
+
+def check_syntax(syntax: str, where: str) -> None:
+    """Whether a frontend is Docker's own. Raises NotSupportedError for a foreign one."""
+    name = syntax.partition("@")[0]
+    name = name[: name.rindex(":")] if ":" in name.rpartition("/")[2] else name
+    if name and not re.search(r"(^|/)docker/dockerfile(-upstream)?$", name):
+        raise NotSupportedError(
+            f"{where}: the frontend {syntax} is not supported: only docker/dockerfile is built in"
+        )
 
 
 def parse_trigger(text: str, line: int, escape: str = "\\") -> Instruction:
@@ -110,8 +124,8 @@ def parse_trigger(text: str, line: int, escape: str = "\\") -> Instruction:
     return found
 
 
-def _directives(lines: list[str]) -> str:
-    """The escape character; directives end at the first line that is none."""
+def _directives(lines: list[str]) -> dict[str, str]:
+    """The parser directives; they end at the first line that is none."""
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         found = _DIRECTIVE.fullmatch(line.strip())
@@ -123,7 +137,7 @@ def _directives(lines: list[str]) -> str:
         seen[name] = found[2]
         if name == "escape" and found[2] not in ("\\", "`"):
             raise fault(number, f"the escape character cannot be {found[2]!r}: take \\ or `")
-    return seen.get("escape", "\\")
+    return seen
 
 
 def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:

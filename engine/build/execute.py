@@ -1,63 +1,57 @@
-"""A build carried out: each step is an image on top of the one before, taken from the cache if it can.
+"""A build carried out: stages side by side, each waiting for what it takes from others.
 
-Rules: steps are run one after the other and told as Docker's classic builder tells them; what a
-step needs on disk is gone when it ends, however it ends; decisions are in the pure rooms.
+Rules: what a build needs on disk is gone when it ends, however it ends; the first error ends all
+stages; an image appears, and gets its names, only when everything is done.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
+import shutil
 import time
+from contextlib import asynccontextmanager
 from typing import IO, TYPE_CHECKING
 
 import trio
 
-from engine.build.cache import BuildCache
-from engine.build.context import Context, receive, remove_tree
-from engine.build.dockerfile import parse
-from engine.build.request import (
-    BuildError,
-    BuildRequest,
-    Output,
-    Pull,
-    Report,
-    RunMount,
-    RunResult,
-    RunStep,
-    StepRunner,
-)
-from engine.build.solve import solve
-from engine.build.stage import Bench, StageBuilder, local_platform
-from engine.errors import InvalidRequestError, NotSupportedError
+from engine.build.bench import Bench, local_platform
+from engine.build.cache import MOMENT, BuildCache, Remembered
+from engine.build.checks import check, report_checks
+from engine.build.context import receive, remove_tree
+from engine.build.dockerfile import check_syntax, parse
+from engine.build.events import Began, Built, Ended, Planned, Step, Warned
+from engine.build.prune import PruneRequest, prune
+from engine.build.request import BuildError, BuildRequest, GivesNothing
+from engine.build.run_mounts import MountCaches
+from engine.build.snapshot import timestamp
+from engine.build.solve import solve, step_key
+from engine.build.stage import StageBuilder
+from engine.errors import EngineError, InvalidRequestError, NotSupportedError
 from engine.images.reference import parse_reference
 from engine.images.registry.manifest import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-    from typing import Any
 
-    from engine.build.solve import Solution
+    from engine.build.events import Tell
+    from engine.build.request import Giver, Material, Pull, StepRunner
+    from engine.build.snapshot import Snapshot
     from engine.images.model import Image
     from engine.images.store import Images
     from engine.storage.database import Database
 
-__all__ = [
-    "BuildError",
-    "BuildRequest",
-    "Builder",
-    "Output",
-    "Pull",
-    "Report",
-    "RunMount",
-    "RunResult",
-    "RunStep",
-    "StepRunner",
-]
+__all__ = ["BuildError", "BuildRequest", "Builder"]
+#: The part of the disk that the build cache may take, as in BuildKit.
+DISK_SHARE = 0.1
 
 
 class Builder:
-    """Builds images from Dockerfiles. `cache_mounts` is the folder of RUN --mount=type=cache."""
+    """Builds images from Dockerfiles. `cache_mounts` is the folder of RUN --mount=type=cache.
+
+    `private` is the folder where secrets lie while a RUN sees them.
+    """
 
     def __init__(
         self,
@@ -66,6 +60,7 @@ class Builder:
         runner: StepRunner,
         pull: Pull,
         cache_mounts: Path,
+        private: Path,
         *,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -74,103 +69,159 @@ class Builder:
         self._runner = runner
         self._pull = pull
         self._cache_mounts = cache_mounts
+        self._private = private
         self._clock_ns = clock_ns
+        self._mount_caches = MountCaches()
+        shutil.rmtree(private, ignore_errors=True)  # what an engine left that was killed
 
-    async def build(self, request: BuildRequest, context: IO[bytes], report: Report) -> str:
-        """Build what the context's Dockerfile says; returns the image's id.
-
-        `context` is a tar, compressed or not. Raises BuildError for a RUN that fails,
-        InvalidRequestError for a bad Dockerfile, other EngineErrors.
-        """
-        platform = _check(request)
-        tags = [parse_reference(tag).familiar for tag in request.tags]
+    @asynccontextmanager
+    async def workplace(self) -> AsyncIterator[Path]:
+        """A folder of one build's own, deleted at the end."""
         work = self._images.scratch / f"build-{secrets.token_hex(6)}"
         try:
             await trio.to_thread.run_sync(work.mkdir)
-            unpacked = await trio.to_thread.run_sync(
-                receive, context, work / "context", request.dockerfile
-            )
-            tell = _only_errors if request.quiet else report
-            image = await self._build(request, unpacked, work, platform, tell)
-            for tag in tags:
-                self._images.tag(image, tag)
-            await _finish(image, tags, tell)
-            if request.quiet:
-                await report({"stream": f"{image.id}\n"})
-            return image.id
+            yield work
         finally:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(remove_tree, work)
 
-    async def _build(
-        self,
-        request: BuildRequest,
-        context: Context,
-        work: Path,
-        platform: Platform,
-        report: Report,
-    ) -> Image:
-        dockerfile = parse(context.dockerfile)
+    async def build_tar(
+        self, request: BuildRequest, context: IO[bytes], tell: Tell, giver: Giver | None = None
+    ) -> str:
+        """Build from a tar, compressed or not; the image's id ("" for a check). Raises as `build`."""
+        _check(request)
+        async with self.workplace() as work:
+            folder = work / "context"
+            material = await receive(context, folder, request)
+            return await self.build(request, material, work, tell, giver or GivesNothing())
+
+    async def build(
+        self, request: BuildRequest, material: Material, work: Path, tell: Tell, giver: Giver
+    ) -> str:
+        """Build what the Dockerfile says; the image's id ("" for a check).
+
+        Raises BuildError for a RUN that fails, InvalidRequestError for a bad Dockerfile, other
+        EngineErrors.
+        """
+        platform = _check(request)
+        names = [parse_reference(tag).familiar for tag in request.tags]
+        check_syntax(request.build_args.get("BUILDKIT_SYNTAX") or "", "build-arg BUILDKIT_SYNTAX")
+        dockerfile = parse(material.dockerfile)
         solution = solve(
-            dockerfile, request.build_args, platform, target=request.target, labels=request.labels
-        )
-        for name in request.not_honoured:
-            await report({"stream": f"[Warning] {name} is not supported and has no effect\n"})
-        bench = Bench(
-            self._images, self.cache, self._runner, self._pull, report, request, work,
-            context.folder, self._cache_mounts, dockerfile.escape, platform, self._clock_ns,
+            dockerfile, request.build_args, platform, target=request.target,
+            labels=request.labels, contexts=request.contexts,
         )  # fmt: skip
-        image = await _run_stages(bench, solution)
+        for name in request.not_honoured:
+            await tell(Warned(f"{name} is not supported and has no effect"))
+        found = check(dockerfile, solution, material.ignored)
+        await report_checks(found, dockerfile, tell, only=request.check)
+        if request.check:
+            return ""
+        bench = Bench(
+            self._images, self.cache, self._runner, self._pull, tell, request, material, giver,
+            dockerfile, solution, work, self._private / work.name, self._cache_mounts,
+            self._mount_caches, platform, self._clock_ns, read_epoch(request),
+        )  # fmt: skip
+        try:
+            image = await _run_stages(bench)
+        finally:
+            bench.release()
+            remove_tree(bench.private)
+        for name in names:
+            self._images.tag(image, name)
         if solution.unused_args:
-            names = " ".join(solution.unused_args)
-            await report(
-                {"stream": f"[Warning] One or more build-args [{names}] were not consumed\n"}
-            )
-        return image
+            unused = " ".join(solution.unused_args)
+            await tell(Warned(f"One or more build-args [{unused}] were not consumed"))
+        await tell(Built(image.id, tuple(names)))
+        return image.id
+
+    async def prune(self, request: PruneRequest) -> tuple[list[str], int]:
+        """Drop from the cache what is asked for: (keys, bytes freed). Raises InvalidRequestError."""
+        return await prune(self.cache, self._images, request, self._clock_ns())
+
+    async def keep_within_bounds(self) -> None:
+        """Drop what was not used for longest where the cache takes more than its share of the disk."""
+        share = int(shutil.disk_usage(self._images.scratch).total * DISK_SHARE)
+        if sum(record.size for record in self.cache.records()) > share:
+            await self.prune(PruneRequest(everything=True, most=share))
 
 
 def _check(request: BuildRequest) -> Platform:
     """What cannot be honoured is refused by its name; the platform to build for."""
     if request.squash:
         raise NotSupportedError("squash is not supported: use a multi-stage build")
-    if request.remote:
-        raise NotSupportedError(
-            "a remote build context is not supported: fetch it and build the folder"
-        )
     own = local_platform()
     if not request.platform:
         return own
+    if "," in request.platform:
+        raise NotSupportedError(
+            f"cannot build for {request.platform}: one platform at a time, and this host runs {own}"
+        )
     try:
         wanted = Platform.parse(request.platform)
     except ValueError as error:
         raise InvalidRequestError(str(error)) from error
     if (wanted.os, wanted.architecture) != (own.os, own.architecture):
-        raise NotSupportedError(f"cannot build for {wanted}: this host runs {own} only")
+        raise NotSupportedError(
+            f"cannot build for {wanted}: this host runs {own} only; other platforms need "
+            "emulation (binfmt_misc), which this engine does not use"
+        )
     return wanted
 
 
-async def _run_stages(bench: Bench, solution: Solution) -> Image:
-    done: dict[int, StageBuilder] = {}
-    number = 0
-    for instruction in solution.preamble:
-        number += 1
-        await bench.announce(number, solution.steps, instruction.source)
+def read_epoch(request: BuildRequest) -> int | None:
+    """SOURCE_DATE_EPOCH in seconds since 1970, None without. Raises InvalidRequestError."""
+    text = request.build_args.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not re.fullmatch(r"\d{1,11}", text):
+        raise InvalidRequestError(f"SOURCE_DATE_EPOCH={text} is no time: write seconds since 1970")
+    return int(text)
+
+
+async def _run_stages(bench: Bench) -> Image:
+    """All stages that the target needs; the image. Raises the first EngineError."""
+    solution = bench.solution
+    await bench.tell(Planned(solution.steps))
+    for number, instruction in enumerate(solution.preamble, start=1):
+        await bench.tell(
+            Began(Step(number, instruction.source, "", instruction.line), bench.clock_ns())
+        )
+        await bench.tell(Ended(number, bench.clock_ns()))
+    first = len(solution.preamble) + 1
+    alone = len(solution.all_stages) == 1
     for stage in solution.stages:
-        builder = StageBuilder(bench, stage, solution.arguments, done)
-        number = await builder.run(number, solution.steps)
-        done[stage.index] = builder
-    image = done[solution.stages[-1].index].image
-    if image is None:
+        bench.stages[stage.index] = StageBuilder(bench, stage, first, stage.titles(alone=alone))
+        first += 1 + len(stage.instructions)
+    try:
+        async with trio.open_nursery() as nursery:
+            for builder in bench.stages.values():
+                nursery.start_soon(builder.run)
+    except BaseExceptionGroup as group:
+        failed, others = group.split(EngineError)
+        if failed is None or others is not None:
+            raise
+        raise _first(failed) from None
+    snapshot = bench.stages[solution.stages[-1].index].snapshot
+    if not snapshot.layers and not snapshot.history:
         raise InvalidRequestError("No image was generated: add an instruction after FROM scratch")
-    return image
+    return _image(bench, snapshot)
 
 
-async def _finish(image: Image, tags: list[str], report: Report) -> None:
-    await report({"aux": {"ID": image.id}})
-    await report({"stream": f"Successfully built {image.id[7:19]}\n"})
-    for tag in tags:
-        await report({"stream": f"Successfully tagged {tag}\n"})
+def _image(bench: Bench, snapshot: Snapshot) -> Image:
+    """The image; the same as the last time if nothing differs."""
+    told = [entry.get("created_by") for entry in snapshot.history[snapshot.inherited :]]
+    key = step_key(snapshot.chain, "image", snapshot.config, told, dict(snapshot.kept), bench.epoch)
+    found = bench.cache.get(key)
+    if found is None:
+        found = Remembered(None, timestamp(bench.moment_ns()))
+        bench.cache.put(key, found, description="image", kind=MOMENT)
+    return bench.images.add(snapshot.document(bench.platform, found.created), snapshot.layers)
 
 
-async def _only_errors(_message: dict[str, Any]) -> None:
-    """A quiet build tells nothing but its result."""
+def _first(group: BaseExceptionGroup[EngineError]) -> EngineError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, EngineError)
+    return error

@@ -12,7 +12,7 @@ import os
 import posixpath
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.build.sources import Selection, attributes, names, open_folder
@@ -64,6 +64,7 @@ class Placing:
     destination: str
     owner: tuple[int, int] | None = None
     mode: ModeChange | None = None
+    keep_parents: bool = False
 
 
 def destination(working_dir: str, text: str) -> str:
@@ -76,14 +77,17 @@ def destination(working_dir: str, text: str) -> str:
 def place(root: int, selections: tuple[Selection, ...], placing: Placing) -> None:
     """Copy the selections into the root. Raises InvalidRequestError, HostLimitError."""
     count = sum(len(selection.paths) for selection in selections)
+    if placing.keep_parents:
+        placing = replace(placing, destination=f"{placing.destination.rstrip('/')}/")
     if count > 1 and not placing.destination.endswith("/"):
         raise InvalidRequestError(
             "when using COPY with more than one source file, the destination must be a directory "
             f"and end with a /: write {placing.destination}/"
         )
     try:
+        links: dict[tuple[int, int], str] = {}
         for selection in selections:
-            copier = _Copier(root, selection, placing)
+            copier = _Copier(root, selection, placing, links)
             for path in selection.paths:
                 copier.take(path)
     except RecursionError as error:
@@ -135,15 +139,19 @@ def _open_folder(root: int, path: str) -> int | None:
 class _Copier:
     """Copies one selection; knows the first place of every inode, so hard links stay links."""
 
-    def __init__(self, root: int, selection: Selection, placing: Placing) -> None:
+    def __init__(
+        self, root: int, selection: Selection, placing: Placing, links: dict[tuple[int, int], str]
+    ) -> None:
         self.root = root
         self.selection = selection
         self.placing = placing
         self.owner = placing.owner or (0, 0)
-        self.links: dict[tuple[int, int], str] = {}
+        self.links = links
 
     def take(self, path: str) -> None:
         """Copy one source: a folder's content, or one file."""
+        if self.placing.keep_parents:
+            self._make_parents(path)
         folder = open_folder(self.selection.root, path)
         if folder is None:
             self._take_file(path)
@@ -158,6 +166,30 @@ class _Copier:
                 os.close(fd)
         finally:
             os.close(folder)
+
+    def _make_parents(self, path: str) -> None:
+        """The folders above a source, made again at the destination, looking as they do there."""
+        base = self.placing.destination.rstrip("/")
+        kept = self.selection.parents
+        above = path.removesuffix(posixpath.basename(path)).rstrip("/")
+        dropped = above.removesuffix(kept).rstrip("/")
+        done = ""
+        for part in filter(None, kept.split("/")):
+            done = f"{done}/{part}"
+            fd, made = _folder(self.root, f"{base}{done}", self.owner)
+            try:
+                source = open_folder(self.selection.root, f"{dropped}{done}") if made else None
+                if source is not None:
+                    self._dress(f"/proc/self/fd/{fd}", os.fstat(source), f"/proc/self/fd/{source}")
+                    os.close(source)
+            finally:
+                os.close(fd)
+        target = f"{base}{done}/"
+        spot = open_folder(self.selection.root, path)
+        if spot is not None:
+            os.close(spot)
+            target = target if path == "." else f"{target}{posixpath.basename(path)}/"
+        self.placing = replace(self.placing, destination=target)
 
     def _take_file(self, path: str) -> None:
         if self.selection.rules.ignores(posixpath.basename(path)):

@@ -45,11 +45,6 @@ def argv_of(config: Config, words: Sequence[str], *, exec_form: bool) -> list[st
     return list(words) if exec_form else [*shell_of(config), *words]
 
 
-def nop(config: Config, comment: str) -> str:
-    """A history entry's created_by for an instruction that runs nothing."""
-    return f"{' '.join(shell_of(config))} #(nop) {comment}"
-
-
 def working_dir(config: Config, path: str) -> str:
     """WORKDIR: absolute, or relative to the one before."""
     return posixpath.normpath(posixpath.join("/", config.get("WorkingDir") or "/", path)).replace(

@@ -1,20 +1,26 @@
-"""What a build is asked to do, and what it asks of others, as values and one protocol."""
+"""What a build is asked to do, and what it asks of others, as values and protocols."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import EngineError
 
-#: Takes the messages of a build as Docker's JSON stream has them.
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    import trio
+
+#: Takes progress of a pull as Docker's JSON messages.
 Report = Callable[[dict[str, Any]], Awaitable[None]]
 #: Takes output of a RUN: the stream (1 or 2) and bytes; first of all, stream 0 with the container's
 #: id (a runner that does not say it has the id told when the RUN has ended).
 Output = Callable[[int, bytes], Awaitable[None]]
-#: Fetches an image by name, reporting as `docker pull` does. Raises EngineError.
-Pull = Callable[[str, Report], Awaitable[None]]
+#: Fetches an image by name for a registry's credentials (X-Registry-Config). Raises EngineError.
+Pull = Callable[[str, Report, Mapping[str, Any]], Awaitable[None]]
 
 
 class BuildError(EngineError):
@@ -30,28 +36,90 @@ class BuildError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class BuildRequest:
-    """POST /build. `build_args` without value (None) fall back to the Dockerfile's default.
+class Limits:
+    """What each RUN may use; 0 and "" are no limit."""
 
-    `not_honoured` names parameters of the request that the API layer saw and no field here has;
-    each becomes a warning line of the stream.
+    memory: int = 0
+    memory_swap: int = 0
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    cgroup_parent: str = ""
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One build. `build_args` without value (None) fall back to the Dockerfile's default.
+
+    `inline` is the Dockerfile's text where it is no file. `contexts` are named contexts: an image
+    ("docker-image://x"), a folder of the context's tar ("folder:x"), or a URL. `no_cache_filter` are stages whose cache is not used. `not_honoured` names
+    parameters that no field here has; each becomes a warning. `auths` are registries' credentials.
     """
 
     dockerfile: str = "Dockerfile"
+    inline: str | None = None
     tags: tuple[str, ...] = ()
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
     no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
     pull: bool = False
     network_mode: str = ""
     extra_hosts: tuple[str, ...] = ()
     platform: str = ""
-    shm_size: int = 0
+    limits: Limits = Limits()
     squash: bool = False
-    quiet: bool = False
     remote: str = ""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+    cache_to: str = ""
+    check: bool = False
+    auths: Mapping[str, Any] = field(default_factory=dict)
     not_honoured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is built from, on this host: the context's folder, the Dockerfile, named contexts' folders.
+
+    `ignored` are the lines of the .dockerignore that was applied, for the Dockerfile's checks.
+    """
+
+    folder: Path
+    dockerfile: str
+    contexts: Mapping[str, Path] = field(default_factory=dict)
+    ignored: str = ""
+
+
+class Giver(Protocol):
+    """Whoever asked for the build, as far as it is asked during the build."""
+
+    async def secret(self, name: str) -> bytes | None:
+        """A secret's content, None if there is none of that name."""
+        ...
+
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
+        """A new connection to the ssh agent of that name, None if there is none."""
+        ...
+
+
+class GivesNothing:
+    """A client without secrets and agents."""
+
+    async def secret(self, name: str) -> bytes | None:
+        """None."""
+        del name
+        return None
+
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
+        """None."""
+        del name
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +147,7 @@ class RunStep:
     cwd: str = "/"
     network_mode: str = ""
     extra_hosts: tuple[str, ...] = ()
-    shm_size: int = 0
+    limits: Limits = Limits()
     labels: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[RunMount, ...] = ()
 

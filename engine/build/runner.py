@@ -14,6 +14,7 @@ from engine.containers.config import (
     LogConfig,
     MountRequest,
     TmpfsOptions,
+    Ulimit,
 )
 from engine.containers.model import ContainerRequest
 from engine.errors import ConflictError, NotFoundError
@@ -31,6 +32,7 @@ class ContainerRunner:
 
     async def run(self, step: RunStep, output: Output) -> RunResult:
         """Run to the end; output as it comes. Cancelled: no container is left."""
+        limits = step.limits
         request = ContainerRequest(
             Config(
                 image=step.image_id,
@@ -47,7 +49,16 @@ class ContainerRunner:
             HostConfig(
                 network_mode=step.network_mode,
                 extra_hosts=step.extra_hosts,
-                shm_size=step.shm_size,
+                shm_size=limits.shm_size,
+                memory=limits.memory,
+                memory_swap=limits.memory_swap,
+                cpu_shares=limits.cpu_shares,
+                cpu_period=limits.cpu_period,
+                cpu_quota=limits.cpu_quota,
+                cpuset_cpus=limits.cpuset_cpus,
+                cpuset_mems=limits.cpuset_mems,
+                cgroup_parent=limits.cgroup_parent,
+                ulimits=tuple(Ulimit(*one) for one in limits.ulimits),
                 log_config=LogConfig("none"),
                 mounts=tuple(_mount(mount) for mount in step.mounts),
             ),

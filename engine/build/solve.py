@@ -1,4 +1,7 @@
-"""From instructions to what is to be done: stages, the ones the target needs, keys of steps. Pure."""
+"""From instructions to what is to be done: stages, the ones the target needs, keys of steps. Pure.
+
+Rules: a named context goes before a stage, and a stage before an image, of the same name.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,35 @@ from engine.build.variables import PROXY_ARGS, Arguments, ExpansionError, expand
 from engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from engine.build.dockerfile import Dockerfile
     from engine.images.registry.manifest import Platform
 
 #: Raised when what an earlier key stood for changes its meaning.
-KEY_VERSION = 1
+KEY_VERSION = 2
 SCRATCH = "scratch"
+#: The scheme of a named context that is an image.
+IMAGE_CONTEXT = "docker-image://"
+#: Instructions that change the file system: they are counted and shown.
+VISIBLE = frozenset(("RUN", "COPY", "ADD", "WORKDIR"))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A named context: an image ("docker-image://x"), or a folder that came with the request."""
+
+    name: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """FROM and what follows. `base` is an image name, "scratch", or an earlier stage's index."""
+    """FROM and what follows. `base` is an image's name, "scratch", an earlier stage or a context."""
 
     index: int
     name: str
-    base: str | int
+    base: str | int | Named
     platform: str
     opening: Instruction
     instructions: tuple[Instruction, ...] = ()
@@ -36,7 +51,18 @@ class Stage:
     @property
     def label(self) -> str:
         """How people call it."""
-        return self.name or str(self.index)
+        return self.name or f"stage-{self.index}"
+
+    def titles(self, *, alone: bool) -> tuple[str, ...]:
+        """What people see for FROM and each instruction; "" for those that are not shown."""
+        count = 1 + sum(one.name in VISIBLE for one in self.instructions)
+        prefix = f"{self.name} " if self.name else "" if alone else f"{self.label} "
+        found, number = [f"[{prefix}1/{count}] {one_line(self.opening.source)}"], 1
+        for one in self.instructions:
+            number += one.name in VISIBLE
+            shown = f"[{prefix}{number}/{count}] {one_line(one.source)}"
+            found.append(shown if one.name in VISIBLE else "")
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,7 @@ class Solution:
     stages: tuple[Stage, ...]
     arguments: Arguments
     unused_args: tuple[str, ...]
+    all_stages: tuple[Stage, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -61,29 +88,47 @@ def solve(
     *,
     target: str = "",
     labels: Mapping[str, str] | None = None,
+    contexts: Mapping[str, str] | None = None,
 ) -> Solution:
     """The stages the target needs, with the request's labels at its end.
 
     Raises InvalidRequestError.
     """
     preamble, rest = _preamble(dockerfile)
-    arguments = _global_arguments(preamble, given, platform, dockerfile.escape)
-    stages = _stages(rest, arguments, dockerfile.escape)
+    predefined = {**platform_args(platform), "TARGETSTAGE": target or "default"}
+    arguments = _global_arguments(preamble, given, predefined, dockerfile.escape)
+    named = {key.lower(): Named(key, value) for key, value in (contexts or {}).items()}
+    stages = [_replaced(one, named) for one in _stages(rest, arguments, dockerfile.escape)]
     wanted = _target(stages, target)
     stages = stages[: wanted.index + 1]
     if labels:
         extra = _label_instruction(labels, dockerfile.escape, wanted.opening.line)
         stages[-1] = replace(wanted, instructions=(*wanted.instructions, extra))
-    needed = _needed(stages)
+    needed = _needed(stages, named)
     return Solution(
         preamble,
         tuple(stage for stage in stages if stage.index in needed),
         arguments,
         _unused(dockerfile, given, platform),
+        tuple(stages),
     )
 
 
-def find_stage(name: str, stages: list[Stage]) -> int | None:
+def one_line(text: str) -> str:
+    """An instruction as one line of output."""
+    return " ".join(text.split())
+
+
+def _replaced(stage: Stage, named: Mapping[str, Named]) -> Stage:
+    """The stage, or the named context in its place."""
+    if stage.name in named:
+        return replace(stage, base=named[stage.name], instructions=())
+    if isinstance(stage.base, str) and stage.base.lower() in named:
+        return replace(stage, base=named[stage.base.lower()])
+    return stage
+
+
+def find_stage(name: str, stages: Sequence[Stage]) -> int | None:
     """The index of an earlier stage by name or number, None if it is none."""
     for stage in reversed(stages):
         if stage.name and stage.name == name.lower():
@@ -95,7 +140,9 @@ def platform_args(platform: Platform) -> dict[str, str]:
     """The arguments that tell of the platform; build and target are one here."""
     values = {"PLATFORM": str(platform), "OS": platform.os, "ARCH": platform.architecture,
               "VARIANT": platform.variant}  # fmt: skip
-    return {f"{side}{name}": text for side in ("BUILD", "TARGET") for name, text in values.items()}
+    sides = ("BUILD", "TARGET")
+    found = {f"{side}{name}": text for side in sides for name, text in values.items()}
+    return {**found, "TARGETSTAGE": ""}
 
 
 def step_key(parent: str, *parts: Any) -> str:
@@ -120,11 +167,13 @@ def _preamble(dockerfile: Dockerfile) -> tuple[tuple[Instruction, ...], list[Ins
 def _global_arguments(
     preamble: tuple[Instruction, ...],
     given: Mapping[str, str | None],
-    platform: Platform,
+    predefined: Mapping[str, str],
     escape: str,
 ) -> Arguments:
     """`globals` hold the platform's arguments and those declared before the first FROM."""
-    arguments = Arguments(given, platform_args(platform))
+    arguments = Arguments(
+        given, {**predefined, **{k: v for k, v in given.items() if k in predefined}}
+    )
     for instruction in preamble:
         for name, default in declared(instruction, arguments, {}, escape):
             arguments = arguments.declare(name, default)
@@ -198,7 +247,7 @@ def _target(stages: list[Stage], target: str) -> Stage:
     return stages[found]
 
 
-def _needed(stages: list[Stage]) -> set[int]:
+def _needed(stages: list[Stage], named: Mapping[str, Named]) -> set[int]:
     """The indices of the last stage and all it stands on or copies from."""
     needed: set[int] = set()
     todo = [stages[-1].index]
@@ -212,7 +261,8 @@ def _needed(stages: list[Stage]) -> set[int]:
             todo.append(stage.base)
         for instruction in stage.instructions:
             names = [instruction.flag("from"), *map(mount_from, instruction.all_flags("mount"))]
-            found = [find_stage(name, stages[:index]) for name in names if name]
+            taken = [name for name in names if name and name.lower() not in named]
+            found = [find_stage(name, stages[:index]) for name in taken]
             todo += [number for number in found if number is not None]
     return needed
 
@@ -226,14 +276,17 @@ def mount_from(text: str) -> str:
 def _unused(
     dockerfile: Dockerfile, given: Mapping[str, str | None], platform: Platform
 ) -> tuple[str, ...]:
-    known = set(PROXY_ARGS) | set(platform_args(platform))
+    known = (
+        set(PROXY_ARGS) | set(platform_args(platform)) | {"SOURCE_DATE_EPOCH", "BUILDKIT_SYNTAX"}
+    )
     for instruction in dockerfile.instructions:
         if instruction.name == "ARG":
             known.update(word.partition("=")[0] for word in instruction.words)
-    return tuple(sorted(set(given) - known))
+    return tuple(sorted(name for name in set(given) - known if not name.startswith("BUILDKIT_")))
 
 
 def _label_instruction(labels: Mapping[str, str], escape: str, line: int) -> Instruction:
+    """The request's labels as one more instruction; quoted, so that nothing in them is expanded."""
     words = tuple(
         f"{_quoted(key, escape)}={_quoted(value, escape)}" for key, value in sorted(labels.items())
     )

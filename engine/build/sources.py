@@ -31,12 +31,16 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Paths below one root. `keep_owner`: the sources' owners go with them."""
+    """Paths below one root. `keep_owner`: the sources' owners go with them.
+
+    `parents` (COPY --parents) is the part of each path that is made again at the destination.
+    """
 
     root: int
     paths: tuple[str, ...]
     keep_owner: bool = False
     rules: IgnoreRules = field(default_factory=IgnoreRules)
+    parents: str = ""
 
 
 def clean(pattern: str) -> str:
@@ -49,30 +53,42 @@ def clean(pattern: str) -> str:
     return path
 
 
-def find(root: int, patterns: Iterable[str], where: str) -> tuple[str, ...]:
-    """The paths that patterns stand for, in order. Raises InvalidRequestError if one has none."""
-    found: list[str] = []
+def find(
+    root: int, patterns: Iterable[str], where: str, *, parents: bool = False
+) -> list[tuple[str, str]]:
+    """What patterns stand for, in order: (path, the folders above it that --parents keeps).
+
+    Raises InvalidRequestError if a pattern has no match. With `parents`, "**" goes through folders,
+    and what stands before "/./" is not kept.
+    """
+    found: list[tuple[str, str]] = []
     for pattern in patterns:
-        path = clean(pattern)
-        if _MAGIC.search(path):
-            matches = _glob(root, "", path.split("/"))
-            if not matches:
-                raise InvalidRequestError(
-                    f"no source files were specified: nothing in {where} matches {pattern}"
-                )
-            found += matches
-            continue
-        fd = open_in_root(root, f"/{path}")
-        if fd is None:
+        before = pattern.partition("/./")[0] if parents and "/./" in pattern else ""
+        dropped = f"{clean(before)}/" if before.strip("/") else ""
+        matches = list(_matches(root, pattern, where, deep=parents))
+        for path in matches:
+            kept = posixpath.dirname(path.removeprefix(dropped)) if parents else ""
+            found.append((path, kept))
+    return found
+
+
+def _matches(root: int, pattern: str, where: str, *, deep: bool) -> Iterable[str]:
+    path = clean(pattern)
+    if _MAGIC.search(path):
+        found = _glob(root, "", path.split("/"), deep=deep)
+        if not found:
             raise InvalidRequestError(
-                f"file not found in {where}: stat {pattern}: file does not exist, "
-                "or .dockerignore excludes it"
-                if where == "build context"
-                else f"file not found in {where}: stat {pattern}: file does not exist"
+                f"no source files were specified: nothing in {where} matches {pattern}"
             )
-        os.close(fd)
-        found.append(path)
-    return tuple(found)
+        return list(dict.fromkeys(found))
+    fd = open_in_root(root, f"/{path}")
+    if fd is None:
+        perhaps = ", or .dockerignore excludes it" if where == "build context" else ""
+        raise InvalidRequestError(
+            f"file not found in {where}: stat {pattern}: file does not exist{perhaps}"
+        )
+    os.close(fd)
+    return [path]
 
 
 def names(folder: int) -> list[str]:
@@ -85,30 +101,51 @@ def open_folder(root: int, path: str) -> int | None:
     return open_in_root(root, f"/{path}", _FOLDER)
 
 
-def _glob(root: int, above: str, parts: list[str]) -> list[str]:
+def _glob(root: int, above: str, parts: list[str], *, deep: bool) -> list[str]:
     head, *tail = parts
     fd = open_folder(root, above)
     if fd is None:
         return []
+    found: list[str] = []
     try:
-        if _MAGIC.search(head):
-            regex = re.compile(to_regex(re.sub(r"\*+", "*", head)), re.DOTALL)
-            matches = [name for name in names(fd) if regex.fullmatch(name)]
-        else:
-            matches = [head]
-    except (re.error, ValueError) as error:
-        raise InvalidRequestError(f"{head} is no pattern: {error}") from error
+        inside = names(fd)
     finally:
         os.close(fd)
-    found: list[str] = []
-    for name in matches:
+    if deep and head == "**":
+        found += (
+            _glob(root, above, tail, deep=deep)
+            if tail
+            else [posixpath.join(above, n) for n in inside]
+        )
+        for name in inside:
+            path = posixpath.join(above, name)
+            spot = open_in_root(root, f"/{path}", os.O_PATH | os.O_NOFOLLOW)
+            if spot is None:
+                continue
+            folder = stat.S_ISDIR(os.fstat(spot).st_mode)
+            os.close(spot)
+            if folder and tail:
+                found += _glob(root, path, parts, deep=deep)
+        return found
+    for name in _named(head, inside):
         path = posixpath.join(above, name)
         if tail:
-            found += _glob(root, path, tail)
+            found += _glob(root, path, tail, deep=deep)
         elif (present := open_in_root(root, f"/{path}")) is not None:
             os.close(present)
             found.append(path)
     return found
+
+
+def _named(pattern: str, inside: list[str]) -> list[str]:
+    """The names that a part of a pattern stands for. Raises InvalidRequestError."""
+    if not _MAGIC.search(pattern):
+        return [pattern]
+    try:
+        regex = re.compile(to_regex(re.sub(r"\*+", "*", pattern)), re.DOTALL)
+    except (re.error, ValueError) as error:
+        raise InvalidRequestError(f"{pattern} is no pattern: {error}") from error
+    return [name for name in inside if regex.fullmatch(name)]
 
 
 def digest(selection: Selection) -> str:
@@ -120,6 +157,7 @@ def digest(selection: Selection) -> str:
             raise InvalidRequestError(f"{path} went away during the build: try again")
         try:
             folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+            running.update(f"{selection.parents}\n".encode("utf-8", "surrogateescape"))
             _feed(running, selection, _Entry(fd, "", "" if folder else posixpath.basename(path)))
         finally:
             os.close(fd)

@@ -1,156 +1,147 @@
-"""One stage carried out: FROM, then each instruction to an image, by the cache or by work."""
+"""One stage carried out: FROM, then each instruction to a snapshot, by the cache or by work."""
 
 from __future__ import annotations
 
-import platform as machine
-import secrets
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from engine.build import copying, files, metadata, running
-from engine.build.context import remove_tree
+from engine.build import copying, files, metadata, mount_flags, running
+from engine.build.cache import Remembered
 from engine.build.dockerfile import Instruction, fault, parse_trigger
+from engine.build.events import Began, Ended, Said, Step, Warned
 from engine.build.output import Decoder
+from engine.build.ownership import read_owner
 from engine.build.request import BuildError, RunStep
-from engine.build.run_mounts import MOUNT_POINTS, open_mounts
-from engine.build.solve import SCRATCH, declared, step_key
+from engine.build.run_mounts import MOUNT_POINTS, MountOpener, open_mounts
+from engine.build.snapshot import Snapshot, snapshot_of, timestamp
+from engine.build.solve import IMAGE_CONTEXT, SCRATCH, Named, declared, find_stage, step_key
 from engine.build.variables import ExpansionError, expand
-from engine.errors import EngineError, InvalidRequestError, NotFoundError, NotSupportedError
+from engine.errors import EngineError, InvalidRequestError, NotSupportedError
 from engine.images.registry.manifest import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from engine.build.cache import BuildCache
-    from engine.build.request import BuildRequest, Pull, Report, StepRunner
+    from engine.build.bench import Bench
     from engine.build.solve import Stage
-    from engine.build.variables import Arguments, Lookup
+    from engine.build.variables import Lookup
     from engine.images.model import Image
-    from engine.images.store import Images
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-
-
-def local_platform() -> Platform:
-    """What this host runs."""
-    name = machine.machine()
-    variant = "v7" if name == "armv7l" else ""
-    return Platform("linux", _ARCHITECTURES.get(name, name), variant)
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What all stages of one build work with."""
-
-    images: Images
-    cache: BuildCache
-    runner: StepRunner
-    pull: Pull
-    report: Report
-    request: BuildRequest
-    work: Path
-    context: Path
-    cache_mounts: Path
-    escape: str
-    platform: Platform
-    clock_ns: Callable[[], int]
-
-    async def announce(self, number: int, total: int, text: str) -> None:
-        """The line that begins a step."""
-        await self.report({"stream": f"Step {number}/{total} : {text}\n"})
-
-    async def find(self, name: str) -> Image:
-        """An image by name, pulled if it is missing or `pull` asks for it. Raises EngineError."""
-        if not self.request.pull:
-            try:
-                return self.images.find(name)
-            except NotFoundError:
-                pass  # pulled below
-        await self.pull(name, self.report)
-        return self.images.find(name)
-
-    @asynccontextmanager
-    async def folder(self) -> AsyncIterator[Path]:
-        """A folder of one step's own, deleted with all below when the step ends."""
-        path = self.work / f"step-{secrets.token_hex(4)}"
-        await trio.to_thread.run_sync(path.mkdir)
-        try:
-            yield path
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(remove_tree, path)
+    #: Does a step's work in a folder; the upper folder with the change, None if there is none.
+    Make = Callable[[Path], Awaitable[Path | None]]
 
 
 class StageBuilder:
-    """The state of one stage: the image so far, the config the next step starts from."""
+    """The state of one stage. `done` is set when `snapshot` is its result."""
 
-    def __init__(
-        self, bench: Bench, stage: Stage, arguments: Arguments, done: dict[int, StageBuilder]
-    ) -> None:
+    def __init__(self, bench: Bench, stage: Stage, first: int, titles: tuple[str, ...]) -> None:
         self.bench = bench
         self.stage = stage
-        self.arguments = arguments
-        self.image: Image | None = None
-        self.config: metadata.Config = {}
-        self._author = ""
+        self.arguments = bench.solution.arguments
+        self.snapshot = Snapshot()
+        self.done = trio.Event()
+        filtered = {name.lower() for name in bench.request.no_cache_filter}
+        self._no_cache = bench.request.no_cache or bool(
+            {stage.name, str(stage.index), stage.label} & filtered
+        )
+        self._first = first
+        self._titles = titles
+        self._number = first
+        self._key = ""
+        self._cached = False
         self._cmd_set = False
-        self._done = done
+        self._container = ""
 
-    async def run(self, number: int, total: int) -> int:
-        """Every instruction of the stage; the number of the last step."""
-        await self.bench.announce(number + 1, total, self.stage.opening.source)
-        triggers = await self._open()
-        await self._show()
-        if triggers:
-            plural = "s" if len(triggers) > 1 else ""
-            await self._say(f"# Executing {len(triggers)} build trigger{plural}\n")
-        for trigger in triggers:
-            line = self.stage.opening.line
-            await self._step(parse_trigger(trigger, line, self.bench.escape))
-        for offset, instruction in enumerate(self.stage.instructions, start=2):
-            await self.bench.announce(number + offset, total, instruction.source)
-            await self._step(instruction)
-        return number + 1 + len(self.stage.instructions)
+    async def run(self) -> None:
+        """Every instruction of the stage. Raises EngineError."""
+        async with self._step(self.stage.opening, 0):
+            triggers = await self._open()
+            if triggers:
+                plural = "s" if len(triggers) > 1 else ""
+                await self._say(f"# Executing {len(triggers)} build trigger{plural}\n")
+            for text in triggers:
+                await self._say(f"{text}\n")
+                await self._dispatch(
+                    parse_trigger(text, self.stage.opening.line, self.bench.escape)
+                )
+        for offset, instruction in enumerate(self.stage.instructions, start=1):
+            async with self._step(instruction, offset):
+                await self._dispatch(instruction)
+        self.done.set()
 
-    @property
-    def parent_id(self) -> str:
-        """The image that the next step stands on, "" for none."""
-        return self.image.id if self.image else ""
+    @asynccontextmanager
+    async def _step(self, instruction: Instruction, offset: int) -> AsyncIterator[None]:
+        """Tell that an instruction begins and ends; its errors say where it is."""
+        self._number, self._cached, self._container = self._first + offset, False, ""
+        bench = self.bench
+        step = Step(self._number, instruction.source, self._titles[offset], instruction.line)
+        await bench.tell(Began(step, bench.clock_ns()))
+        try:
+            yield
+        except EngineError as error:
+            if not isinstance(error, BuildError) and not error.message.startswith("Dockerfile:"):
+                error.message = (
+                    f"Dockerfile:{instruction.line}: {instruction.name}: {error.message}"
+                )
+            await bench.tell(Ended(self._number, bench.clock_ns(), error=str(error)))
+            raise
+        made = self._key or self.snapshot.chain
+        ended = Ended(self._number, bench.clock_ns(), self._cached, "", made, self._container)
+        await bench.tell(ended)
 
     async def _open(self) -> list[str]:
-        """FROM: the image to stand on; returns its ONBUILD triggers."""
+        """FROM: what to stand on; returns its ONBUILD triggers."""
         stage = self.stage
         if stage.platform:
             self._check_platform(stage.platform)
         if isinstance(stage.base, int):
-            self.image = self._done[stage.base].image
-            config = self._done[stage.base].config
-        elif stage.base == SCRATCH:
-            config = {}
-        else:
+            base = self.bench.stages[stage.base]
+            await base.done.wait()
+            self.snapshot, self.arguments = base.snapshot, base.arguments
+        elif isinstance(stage.base, Named):
+            await self._open_named(stage.base)
+        elif stage.base != SCRATCH:
             try:
-                self.image = await self.bench.find(stage.base)
+                image = await self.bench.find(stage.base, self._number)
             except InvalidRequestError as error:
                 raise fault(stage.opening.line, f"FROM: {error}") from error
-            config = self.image.config
-            architecture = self.image.document.get("architecture")
-            if architecture and architecture != self.bench.platform.architecture:
-                await self._say(
-                    f" ---> [Warning] The image's platform (linux/{architecture}) does not match "
-                    f"this host's ({self.bench.platform})\n"
-                )
-        triggers = list(config.get("OnBuild") or ())
+            await self._stand_on(image)
+        config = self.snapshot.config
+        triggers = [] if isinstance(stage.base, int) else list(config.get("OnBuild") or ())
         env = list(config.get("Env") or ())
         if "PATH" not in metadata.environment(config):
             env.append(f"PATH={metadata.DEFAULT_PATH}")
-        self.config = {**config, "Env": env, "OnBuild": None}
+        config = {**config, "Env": env, "OnBuild": None}
+        self.snapshot = replace(self.snapshot, config=config)
         return triggers
+
+    async def _stand_on(self, image: Image) -> None:
+        self.snapshot = snapshot_of(image)
+        architecture = image.document.get("architecture")
+        if architecture and architecture != self.bench.platform.architecture:
+            await self.bench.tell(
+                Warned(
+                    f"the image's platform (linux/{architecture}) does not match this host's "
+                    f"({self.bench.platform})",
+                    self.stage.opening.line,
+                )
+            )
+
+    async def _open_named(self, named: Named) -> None:
+        if named.value.startswith(IMAGE_CONTEXT):
+            name = named.value.removeprefix(IMAGE_CONTEXT)
+            await self._stand_on(await self.bench.find(name, self._number))
+            return
+        plan = copying.CopyPlan("COPY", (".",), (), (), (), "/", named.name)
+        await self._files(
+            "context", f"COPY context {named.name} /", partial(self._copy_key, plan),
+            partial(self._apply_copy, plan),
+        )  # fmt: skip
 
     def _check_platform(self, text: str) -> None:
         line, own = self.stage.opening.line, self.bench.platform
@@ -163,233 +154,214 @@ class StageBuilder:
                 f"Dockerfile:{line}: cannot build for {wanted}: this host runs {own} only"
             )
 
-    async def _step(self, instruction: Instruction) -> None:
-        """One instruction, then the image it made."""
-        try:
-            await self._dispatch(instruction)
-        except BuildError:
-            raise
-        except EngineError as error:
-            if not error.message.startswith("Dockerfile:"):
-                error.message = (
-                    f"Dockerfile:{instruction.line}: {instruction.name}: {error.message}"
-                )
-            raise
-        await self._show()
-
     async def _dispatch(self, instruction: Instruction) -> None:
-        if instruction.name == "RUN":
-            await self._run(instruction)
-        elif instruction.name in ("COPY", "ADD"):
-            await self._copy(instruction)
-        elif instruction.name == "WORKDIR":
-            await self._workdir(instruction)
-        elif instruction.name == "ARG":
-            await self._arg(instruction)
-        else:
-            await self._metadata(instruction)
+        match instruction.name:
+            case "RUN":
+                await self._run(instruction)
+            case "COPY" | "ADD":
+                await self._copy(instruction)
+            case "WORKDIR":
+                await self._workdir(instruction)
+            case "ARG":
+                self._arg(instruction)
+            case _:
+                self._metadata(instruction)
 
     def _lookup(self) -> Lookup:
-        return self.arguments.lookup(metadata.environment(self.config))
+        return self.arguments.lookup(metadata.environment(self.snapshot.config))
 
-    async def _arg(self, instruction: Instruction) -> None:
-        env = metadata.environment(self.config)
+    def _arg(self, instruction: Instruction) -> None:
+        config = self.snapshot.config
+        env = metadata.environment(config)
         for name, default in declared(instruction, self.arguments, env, self.bench.escape):
             self.arguments = self.arguments.declare(name, default)
-        await self._metadata_step(metadata.nop(self.config, f" ARG {instruction.rest}"))
+        self.snapshot = self.snapshot.with_config(config, f"ARG {instruction.rest}")
 
-    async def _metadata(self, instruction: Instruction) -> None:
-        self.config, comment = metadata.change(
-            self.config, instruction, self._lookup(), self.bench.escape, cmd_set=self._cmd_set
-        )
+    def _metadata(self, instruction: Instruction) -> None:
+        config, comment = metadata.change(
+            self.snapshot.config, instruction, self._lookup(), self.bench.escape, cmd_set=self._cmd_set
+        )  # fmt: skip
         self._cmd_set |= instruction.name == "CMD"
         if instruction.name == "MAINTAINER":
-            self._author = instruction.rest
-        await self._metadata_step(metadata.nop(self.config, f" {comment}"))
-
-    async def _metadata_step(self, created_by: str) -> None:
-        key = step_key(self.parent_id, "config", created_by, self.config, self._author)
-        if not await self._hit(key):
-            self._commit(created_by, key)
+            kept = {**self.snapshot.kept, "author": instruction.rest}
+            self.snapshot = replace(self.snapshot, kept=kept)
+        self.snapshot = self.snapshot.with_config(config, comment)
 
     async def _workdir(self, instruction: Instruction) -> None:
         try:
             text = expand(instruction.words[0], self._lookup(), self.bench.escape)
         except ExpansionError as error:
             raise fault(instruction.line, f"WORKDIR: {error}") from error
-        path = metadata.working_dir(self.config, text)
-        self.config = {**self.config, "WorkingDir": path}
-        created_by = metadata.nop(self.config, f"WORKDIR {path}")
-        key = step_key(self.parent_id, "workdir", created_by, self.config, self._author)
-        if await self._hit(key):
-            return
-        async with self.bench.folder() as work:
-            made = await trio.to_thread.run_sync(_make_folder, self._lower(), work, path)
-            if made:
-                await self._commit_layer(work / "upper", created_by, key)
-            else:
-                self._commit(created_by, key)
+        config = self.snapshot.config
+        path = metadata.working_dir(config, text)
+        user = str(config.get("User") or "")
+
+        async def key(_work: Path) -> list[Any]:
+            return [path, user]
+
+        async def make(work: Path) -> Path | None:
+            made = await trio.to_thread.run_sync(_make_folder, self._lower(), work, path, user)
+            return work / "upper" if made else None
+
+        await self._files("workdir", f"WORKDIR {path}", key, make)
+        config = {**self.snapshot.config, "WorkingDir": path}
+        self.snapshot = replace(self.snapshot, config=config)
 
     async def _copy(self, instruction: Instruction) -> None:
         plan = copying.plan_copy(
-            instruction,
-            self._lookup(),
-            self.bench.escape,
-            self.config.get("WorkingDir") or "/",
-        )
-        async with self.bench.folder() as work:
-            fetched = work / "fetched"
-            await trio.to_thread.run_sync(copying.write_inline, plan, fetched)
-            for url in plan.urls:
-                await copying.download(url, fetched, plan.checksum)
-            origin = await self.origin(plan.origin, work)
-            digests = await trio.to_thread.run_sync(copying.digests, plan, origin, fetched)
-            what = digests[0] if len(digests) == 1 else f"multi:{step_key('', digests)[7:]}"
-            comment = f"{instruction.name} {what} in {plan.destination} "
-            created_by = metadata.nop(self.config, comment)
-            options = [plan.chown, plan.chmod, instruction.name]
-            key = step_key(self.parent_id, "copy", digests, plan.destination, options, self.config)
-            if await self._hit(key):
-                return
-            upper = await trio.to_thread.run_sync(
-                copying.apply, plan, origin, fetched, self._lower(), work
-            )
-            await self._commit_layer(upper, created_by, key)
+            instruction, self._lookup(), self.bench.escape,
+            self.snapshot.config.get("WorkingDir") or "/",
+        )  # fmt: skip
+        flags = [f"--{key}" + (f"={value}" if value else "") for key, value in instruction.flags]
+        told = " ".join([plan.name, *flags, *instruction.words[:-1], plan.destination])
+        key, apply = partial(self._copy_key, plan), partial(self._apply_copy, plan)
+        await self._files("copy", told, key, apply)
+
+    async def _copy_key(self, plan: copying.CopyPlan, work: Path) -> list[Any]:
+        fetched = work / "fetched"
+        await trio.to_thread.run_sync(copying.write_inline, plan, fetched)
+        await copying.fetch(plan, fetched)
+        origin = await self.origin(plan.origin, work)
+        digests = await trio.to_thread.run_sync(copying.digests, plan, origin, fetched)
+        return [
+            digests,
+            plan.destination,
+            plan.chown,
+            plan.chmod,
+            plan.name,
+            plan.link,
+            plan.unpack,
+        ]
+
+    async def _apply_copy(self, plan: copying.CopyPlan, work: Path) -> Path:
+        origin = await self.origin(plan.origin, work)
+        apply = partial(copying.apply, plan, origin, work / "fetched", self._lower(), work)
+        return await trio.to_thread.run_sync(apply)
 
     async def origin(self, name: str, work: Path) -> copying.Origin:
-        """Where COPY --from (or without) takes from."""
+        """Where `from` (or nothing) takes from: a named context, a stage, any image."""
+        bench = self.bench
         if not name:
-            return copying.Origin(self.bench.context, (), work)
-        image = await self.image_of(name)
-        lower = self.bench.images.lower_dirs(image) if image else ()
-        return copying.Origin(None, lower, work, name)
+            return copying.Origin(bench.material.folder, (), work)
+        contexts = {key.lower(): key for key in bench.request.contexts}
+        key = contexts.get(name.lower(), "")
+        if key:
+            value = bench.request.contexts[key]
+            if not value.startswith(IMAGE_CONTEXT):
+                return copying.Origin(bench.material.contexts[key], (), work, f"context {key}")
+            name = value.removeprefix(IMAGE_CONTEXT)
+        layers = await self._layers_of(name, anything=not key)
+        return copying.Origin(None, layers, work, name)
 
-    async def image_of(self, name: str) -> Image | None:
-        """The image behind a `from`: an earlier stage by name or number, else any image."""
-        stages = [builder.stage for builder in self._done.values()]
-        by_index = {stage.index: stage for stage in stages}
-        index = next((s.index for s in stages if s.name and s.name == name.lower()), None)
-        if index is None and name.isdecimal():
-            index = int(name)
-            if index not in by_index:
+    async def _layers_of(self, name: str, *, anything: bool) -> tuple[str, ...]:
+        """The folders behind a `from`: an earlier stage by name or number, else any image."""
+        if anything:
+            stages = self.bench.solution.all_stages[: self.stage.index]
+            index = find_stage(name, stages)
+            if index is not None:
+                other = self.bench.stages.get(index)
+                if other is None:
+                    raise InvalidRequestError(
+                        f"the stage {name} is not built: nothing else needs it"
+                    )
+                await other.done.wait()
+                return other.lower()
+            if name.isdecimal():
                 raise InvalidRequestError(f"there is no stage {name} before this one")
-        if index is None and name.lower() == self.stage.name:
-            raise InvalidRequestError(f"{name} is this very stage: take from an earlier one")
-        return self._done[index].image if index is not None else await self.bench.find(name)
+            if name.lower() == self.stage.name:
+                raise InvalidRequestError(f"{name} is this very stage: take from an earlier one")
+        image = await self.bench.find(name, self._number)
+        return self.bench.images.lower_dirs(image)
 
     async def _run(self, instruction: Instruction) -> None:
-        bench, request = self.bench, self.bench.request
-        argv = running.command(self.config, instruction)
-        network = running.network(instruction, request.network_mode)
-        wishes = running.mounts(instruction, self._lookup(), bench.escape)
-        created_by = running.told(self.config, argv, self.arguments)
-        async with bench.folder() as work, open_mounts(self, wishes, work) as (mounts, facts):
-            key = step_key(self.parent_id, "run", argv, created_by, network, facts)
-            if await self._hit(key):
-                return
-            if self.image is None:
-                raise InvalidRequestError("the stage is empty: nothing can run on FROM scratch yet")
-            step = RunStep(
-                self.image.id,
-                argv,
-                running.run_environment(self.config, self.arguments),
-                self.config.get("User") or "",
-                self.config.get("WorkingDir") or "/",
-                network,
-                request.extra_hosts,
-                request.shm_size,
-                self.config.get("Labels") or {},
-                mounts,
-            )
-            targets = (*MOUNT_POINTS, *(mount.target for mount in mounts))
-            await self._execute(step, created_by, key, instruction.line, targets)
+        bench, config = self.bench, self.snapshot.config
+        argv = running.command(config, instruction)
+        network = running.network(instruction, bench.request.network_mode)
+        cwd = config.get("WorkingDir") or "/"
+        wishes = mount_flags.mounts(instruction, self._lookup(), bench.escape, cwd)
+        if not self.snapshot.layers:
+            raise InvalidRequestError("the stage is empty: nothing can run on FROM scratch yet")
+        user = str(config.get("User") or "")
+        env = running.run_environment(config, self.arguments, proxies=False)
+        full = running.run_environment(config, self.arguments)
+        async with open_mounts(self) as opener:
 
-    async def _execute(
-        self, step: RunStep, created_by: str, key: str, line: int, targets: tuple[str, ...]
-    ) -> None:
-        decoder = Decoder(self.bench.report)
-        result = await self.bench.runner.run(step, decoder.feed)
+            async def key(_work: Path) -> list[Any]:
+                await opener.look(wishes)
+                return [argv, env, user, cwd, network, opener.prepared.facts]
+
+            async def make(_work: Path) -> Path:
+                await opener.open()
+                prepared = opener.prepared
+                step = RunStep(
+                    "", argv, (*full, *prepared.variables), user, cwd, network,
+                    bench.request.extra_hosts, bench.request.limits, {}, tuple(prepared.mounts),
+                )  # fmt: skip
+                return await self._execute(step, instruction.line, opener)
+
+            await self._files("run", running.told(config, argv, self.arguments), key, make)
+
+    async def _execute(self, step: RunStep, line: int, opener: MountOpener) -> Path:
+        """Run it; the upper folder, which stays until the opener is closed."""
+        bench = self.bench
+        draft = bench.images.add_draft(self.snapshot.layers)
+        decoder = Decoder(self._output)
         try:
-            await decoder.finish(result.container_id)
-            if result.exit_code:
-                raise BuildError(running.shown(step.argv), result.exit_code, line)
-            folder = Path(result.upper)
-            strip = partial(files.strip_mount_points, folder, self._lower(), targets)
-            await trio.to_thread.run_sync(strip)
-            await self._commit_layer(folder, created_by, key)
+            result = await bench.runner.run(replace(step, image_id=draft.id), decoder.feed)
         finally:
-            with trio.CancelScope(shield=True):
-                await self.bench.runner.discard(result)
-        await self._say(f"Removing intermediate container {result.container_id[:12]}\n")
+            bench.images.drop_draft(draft)
+        opener.at_end(partial(bench.runner.discard, result))
+        self._container = result.container_id
+        await decoder.finish(result.container_id)
+        if result.exit_code:
+            raise BuildError(running.shown(step.argv), result.exit_code, line)
+        folder = Path(result.upper)
+        targets = (*MOUNT_POINTS, *(mount.target for mount in step.mounts))
+        strip = partial(files.strip_mount_points, folder, self._lower(), targets)
+        await trio.to_thread.run_sync(strip)
+        return folder
+
+    async def _files(
+        self, kind: str, created_by: str, facts: Callable[[Path], Awaitable[list[Any]]], make: Make
+    ) -> None:
+        """A step that may change files: from the cache by its facts, else made and remembered."""
+        bench, before = self.bench, self.snapshot
+        async with bench.folder() as work:
+            key = step_key(before.chain, kind, *await facts(work), bench.epoch)
+            self._key = key
+            async with bench.cache.turn(key):
+                found = None if self._no_cache else bench.cache.get(key)
+                self._cached = found is not None
+                if found is None:
+                    upper = await make(work)
+                    layer = await bench.keep(upper, before.chain) if upper is not None else None
+                    found = Remembered(layer, timestamp(bench.moment_ns()))
+                    chains = () if layer is None else before.with_layer(layer, "", "").chains
+                    title = f"{self._titles[self._number - self._first] or created_by}"
+                    bench.cache.put(
+                        key, found, chains=chains, description=title, parent=bench.parent_of(before.chain)
+                    )  # fmt: skip
+                bench.use(key, before, found)
+        if found.layer is None:
+            self.snapshot = before.with_config(before.config, created_by)
+        else:
+            self.snapshot = before.with_layer(found.layer, created_by, found.created)
+
+    def lower(self) -> tuple[str, ...]:
+        """The folders of the stage's layers, the topmost first."""
+        return self._lower()
 
     def _lower(self) -> tuple[str, ...]:
-        return self.bench.images.lower_dirs(self.image) if self.image else ()
-
-    async def _hit(self, key: str) -> bool:
-        """Take the image from the cache if it is there."""
-        image = None if self.bench.request.no_cache else self.bench.cache.get(key)
-        if image is None:
-            return False
-        await self._say(" ---> Using cache\n")
-        self._take(image)
-        return True
-
-    def _commit(self, created_by: str, key: str) -> None:
-        """An image that differs in its config alone."""
-        below = self.image.layers if self.image else ()
-        document = self._document(created_by, empty=True)
-        document["rootfs"] = {"type": "layers", "diff_ids": [layer.diff_id for layer in below]}
-        image = self.bench.images.add(document, below, self.parent_id)
-        self.bench.cache.put(key, image, created_by)
-        self._take(image)
-
-    async def _commit_layer(self, upper: Path, created_by: str, key: str) -> None:
-        """An image with one more layer; the upper folder is consumed."""
-        document = self._document(created_by, empty=False)
-        image = await self.bench.images.add_layer(self.image, upper, document)
-        self.bench.cache.put(key, image, created_by, image.layers[-1].size)
-        self._take(image)
-
-    def _take(self, image: Image) -> None:
-        self.image = image
-        self.config = image.config
-
-    def _document(self, created_by: str, *, empty: bool) -> dict[str, Any]:
-        now_ns = self.bench.clock_ns()
-        moment = datetime.fromtimestamp(now_ns // 10**9, UTC)
-        created = f"{moment:%Y-%m-%dT%H:%M:%S}.{now_ns % 10**9:09d}Z"
-        below = self.image.document if self.image else {}
-        platform = self.bench.platform
-        entry: dict[str, Any] = {"created": created, "created_by": created_by}
-        if self._author:
-            entry["author"] = self._author
-        if empty:
-            entry["empty_layer"] = True
-        kept = {
-            key: below[key]
-            for key in ("architecture", "os", "variant", "author", "os.version")
-            if below.get(key)
-        }
-        document = {
-            "architecture": platform.architecture,
-            "os": platform.os,
-            **kept,
-            "created": created,
-            "config": self.config,
-            "history": [*(below.get("history") or ()), entry],
-        }
-        if self._author:
-            document["author"] = self._author
-        return document
-
-    async def _show(self) -> None:
-        """The image so far, as Docker shows it after each step."""
-        await self._say(f" ---> {self.image.id[7:19] if self.image else ''}\n")
+        return self.bench.images.lower_of(self.snapshot.chains)
 
     async def _say(self, text: str) -> None:
-        await self.bench.report({"stream": text})
+        await self.bench.tell(Said(self._number, 1, text))
+
+    async def _output(self, stream: int, text: str) -> None:
+        await self.bench.tell(Said(self._number, stream, text))
 
 
-def _make_folder(lower: tuple[str, ...], work: Path, path: str) -> bool:
+def _make_folder(lower: tuple[str, ...], work: Path, path: str, user: str) -> bool:
     with files.mounted(lower, work) as root:
-        return files.make_folder(root, path)
+        owner = read_owner(root, user) if user else (0, 0)
+        return files.make_folder(root, path, owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import tempfile
 import time
@@ -42,6 +43,8 @@ class Images:
         self._events = events
         #: image ids that containers use; set by who knows (containers stand above images)
         self.users: Callable[[str], list[str]] = lambda _image_id: []
+        #: give the chain ids of layers that others than images need: the build cache's
+        self.keepers: list[Callable[[], set[str]]] = []
         #: digests of what is on its way to become an image: not to be swept away
         self._held: Counter[str] = Counter()
 
@@ -120,7 +123,7 @@ class Images:
 
     async def add_layer(self, parent: Image | None, upper: Path, document: dict[str, Any]) -> Image:
         """An image with one more layer, made from an overlay's upper folder, which is consumed."""
-        diff_id, size = await trio.to_thread.run_sync(_measure, str(upper))
+        diff_id, size = await trio.to_thread.run_sync(measure, str(upper))
         below = parent.layers if parent else ()
         layer = Layer(diff_id, size=size)
         draft = Image("", document, (*below, layer))
@@ -129,6 +132,23 @@ class Images:
         self.layers.adopt(upper, chain[-1], diff_id, below_id, size)
         document = {**document, "rootfs": {"type": "layers", "diff_ids": list(draft.diff_ids)}}
         return self.add(document, draft.layers, parent.id if parent else "")
+
+    def lower_of(self, chains: tuple[str, ...]) -> tuple[str, ...]:
+        """The folders of a stack of layers (lowest first), the topmost first. Raises NotFoundError."""
+        folders = [self.layers.path(chain) for chain in chains]
+        if None in folders:
+            raise NotFoundError("a layer went away during the build: build again")
+        return tuple(folder for folder in reversed(folders) if folder)
+
+    def add_draft(self, layers: tuple[Layer, ...]) -> Image:
+        """An image without a name, for one container to run from; whoever made it drops it."""
+        rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}
+        return self.add({"draft": secrets.token_hex(8), "config": {}, "rootfs": rootfs}, layers)
+
+    def drop_draft(self, image: Image) -> None:
+        """Forget an image that never had a name nor an event: what a build step ran from. Idempotent."""
+        self._database.execute("DELETE FROM images WHERE id = ?", (image.id,))
+        self.blobs.remove(image.id)
 
     async def add_archive(self, raw: IO[bytes], document: dict[str, Any]) -> Image:
         """An image of one layer from a tar of a root file system (docker import)."""
@@ -181,7 +201,7 @@ class Images:
 
     async def sweep(self) -> int:
         """Remove layers and blobs that no image needs and nobody holds; the bytes freed."""
-        needed = set(self._held)
+        needed = set(self._held).union(*(keeper() for keeper in self.keepers))
         for image in self.all():
             needed.update(image.chain_ids, [image.id], (layer.blob for layer in image.layers))
         freed = 0
@@ -313,7 +333,7 @@ def _repository(reference: str) -> str:
     return name if digest else name.rpartition(":")[0]
 
 
-def _measure(folder: str) -> tuple[str, int]:
+def measure(folder: str) -> tuple[str, int]:
     """The diff id a folder would have as a tar, and the tar's size; nothing is written."""
     import hashlib
 

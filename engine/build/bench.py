@@ -1,0 +1,138 @@
+"""What all stages of one build work with: images, cache, runner, where output goes, finished stages."""
+
+from __future__ import annotations
+
+import platform as machine
+import secrets
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from engine.build.context import remove_tree
+from engine.build.events import Fetched
+from engine.build.snapshot import chained, clamp_times
+from engine.errors import NotFoundError
+from engine.images.model import Layer
+from engine.images.registry.manifest import Platform
+from engine.images.store import measure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from engine.build.cache import BuildCache, Remembered
+    from engine.build.dockerfile import Dockerfile
+    from engine.build.events import Tell
+    from engine.build.request import BuildRequest, Giver, Material, Pull, StepRunner
+    from engine.build.run_mounts import MountCaches
+    from engine.build.snapshot import Snapshot
+    from engine.build.solve import Solution
+    from engine.build.stage import StageBuilder
+    from engine.images.model import Image
+    from engine.images.store import Images
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+def local_platform() -> Platform:
+    """What this host runs."""
+    name = machine.machine()
+    variant = "v7" if name == "armv7l" else ""
+    return Platform("linux", _ARCHITECTURES.get(name, name), variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A step that this build has used or made: on what it stands, and what it is."""
+
+    before: Snapshot
+    found: Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One build's. `private` is a folder for secrets, in memory where the run folder is."""
+
+    images: Images
+    cache: BuildCache
+    runner: StepRunner
+    pull: Pull
+    tell: Tell
+    request: BuildRequest
+    material: Material
+    giver: Giver
+    dockerfile: Dockerfile
+    solution: Solution
+    work: Path
+    private: Path
+    cache_mounts: Path
+    mount_caches: MountCaches
+    platform: Platform
+    clock_ns: Callable[[], int]
+    epoch: int | None = None
+    stages: dict[int, StageBuilder] = field(default_factory=dict)
+    used: dict[str, Used] = field(default_factory=dict)
+
+    @property
+    def escape(self) -> str:
+        """The Dockerfile's escape character."""
+        return self.dockerfile.escape
+
+    def moment_ns(self) -> int:
+        """The time that goes into images: SOURCE_DATE_EPOCH, or now."""
+        return self.clock_ns() if self.epoch is None else self.epoch * 10**9
+
+    def use(self, key: str, before: Snapshot, found: Remembered) -> None:
+        """Note a step, which pruning then leaves alone until the build ends."""
+        if key not in self.used:
+            self.cache.in_use[key] += 1
+        self.used[key] = Used(before, found)
+
+    def parent_of(self, chain: str) -> str:
+        """The key of the step of this build that made a chain, "" for a base image's."""
+        for key, used in self.used.items():
+            if used.found.layer and chained(used.before.chain, used.found.layer.diff_id) == chain:
+                return key
+        return ""
+
+    def release(self) -> None:
+        """The build has ended."""
+        self.cache.in_use.subtract(list(self.used))
+        self.cache.flush()
+
+    async def find(self, name: str, number: int) -> Image:
+        """An image by name, pulled if it is missing or `pull` asks for it. Raises EngineError."""
+        if not self.request.pull:
+            try:
+                return self.images.find(name)
+            except NotFoundError:
+                pass  # pulled below
+
+        async def report(message: dict[str, Any]) -> None:
+            await self.tell(Fetched(number, message))
+
+        await self.pull(name, report, self.request.auths)
+        return self.images.find(name)
+
+    async def keep(self, upper: Path, below: str) -> Layer:
+        """An overlay's upper folder as a layer on top of a chain; the folder is consumed."""
+        if self.epoch is not None:
+            await trio.to_thread.run_sync(clamp_times, upper, self.epoch)
+        diff_id, size = await trio.to_thread.run_sync(measure, str(upper))
+        layer = Layer(diff_id, size=size)
+        chain = chained(below, diff_id)
+        self.images.layers.adopt(upper, chain, diff_id, below, size)
+        return layer
+
+    @asynccontextmanager
+    async def folder(self) -> AsyncIterator[Path]:
+        """A folder of one step's own, deleted with all below when the step ends."""
+        path = self.work / f"step-{secrets.token_hex(4)}"
+        await trio.to_thread.run_sync(path.mkdir)
+        try:
+            yield path
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(remove_tree, path)
