@@ -53,10 +53,12 @@ async def build(engine: Engine, exchange: Exchange) -> None:
         context.seek(0)
         async with exchange.stream() as body:
             stream = _stream_of(exchange)
+            turn = trio.Lock()  # stages tell side by side
 
             async def tell(event: Event) -> None:
-                for message in stream.feed(event):
-                    await body.send_json(message)
+                async with turn:
+                    for message in stream.feed(event):
+                        await body.send_json(message)
 
             try:
                 await engine.builder.build_tar(wanted, context, tell, given)

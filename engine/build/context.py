@@ -78,7 +78,7 @@ def _unpack(raw: IO[bytes], folder: Path) -> None:
 
     folder.mkdir(mode=0o755)
     raw.flush()
-    with open(raw.fileno(), "rb", closefd=False) as stream:  # noqa: PTH123 -- by descriptor
+    with open(raw.fileno(), "rb", closefd=False) as stream:
         if not stream.read(1):
             return
         stream.seek(0)

@@ -119,6 +119,8 @@ def _secret(fields: dict[str, str], target: str) -> MountWish:
     if not name:
         raise ValueError("the secret's id is missing: add id=name")
     variable = fields.get("env", "")
+    if variable and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise ValueError(f"env={variable} is no name of a variable")
     if not target and not variable:
         target = f"/run/secrets/{posixpath.basename(name)}"
     return MountWish(

@@ -37,11 +37,26 @@ MOUNT_POINTS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/pro
 
 @dataclass(slots=True)
 class Prepared:
-    """The mounts of one RUN, what of them belongs to its cache key, variables only this RUN sees."""
+    """The mounts of one RUN, what of them belongs to its cache key, variables only this RUN sees.
+
+    `secret_variables` are names and the files whose content they get: a container's environment is
+    written down with it, so a secret cannot go that way.
+    """
 
     mounts: list[RunMount] = field(default_factory=list)
     facts: list[Any] = field(default_factory=list)
     variables: list[str] = field(default_factory=list)
+    secret_variables: list[tuple[str, str]] = field(default_factory=list)
+
+    def wrapped(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """The command, after the image's shell has read the secret variables."""
+        if not self.secret_variables:
+            return argv
+        lines = [
+            f'{name}=$(cat {path} && printf x) && export {name}="${{{name}%x}}"'
+            for name, path in self.secret_variables
+        ]
+        return ("/bin/sh", "-c", " && ".join([*lines, 'exec "$@"']), "sh", *argv)
 
 
 class MountOpener:
@@ -132,15 +147,21 @@ class MountOpener:
                 )
             return
         if wish.variable:
-            text = content.decode("utf-8", "surrogateescape")
-            self.prepared.variables.append(f"{wish.variable}={text}")
+            path = self._secret_file(content, 0o444, (0, 0))
+            target = f"/run/{path.name}"
+            self.prepared.mounts.append(RunMount("bind", target, str(path), read_only=True))
+            self.prepared.secret_variables.append((wish.variable, target))
         if wish.target:
-            path = self._private_name()
-            path.write_bytes(content)
-            self._stack.callback(path.unlink, missing_ok=True)
-            os.chown(path, wish.uid, wish.gid)
-            path.chmod(wish.mode)
+            path = self._secret_file(content, wish.mode, (wish.uid, wish.gid))
             self.prepared.mounts.append(RunMount("bind", wish.target, str(path), read_only=True))
+
+    def _secret_file(self, content: bytes, mode: int, owner: tuple[int, int]) -> Path:
+        path = self._private_name()
+        path.write_bytes(content)
+        self._stack.callback(path.unlink, missing_ok=True)
+        os.chown(path, *owner)
+        path.chmod(mode)
+        return path
 
     async def _ssh(self, wish: MountWish) -> None:
         giver = self._stage.bench.giver

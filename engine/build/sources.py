@@ -24,7 +24,8 @@ from engine.runtime.mounting import open_in_root
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MAGIC = re.compile(r"[*?\[\\]")
+#: An unescaped *, ? or [: a path without one is taken as it is written.
+_MAGIC = re.compile(r"(?:[^\\]|\\.)*?[*?\[]", re.DOTALL)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -74,7 +75,7 @@ def find(
 
 def _matches(root: int, pattern: str, where: str, *, deep: bool) -> Iterable[str]:
     path = clean(pattern)
-    if _MAGIC.search(path):
+    if _MAGIC.match(path):
         found = _glob(root, "", path.split("/"), deep=deep)
         if not found:
             raise InvalidRequestError(
@@ -139,7 +140,7 @@ def _glob(root: int, above: str, parts: list[str], *, deep: bool) -> list[str]:
 
 def _named(pattern: str, inside: list[str]) -> list[str]:
     """The names that a part of a pattern stands for. Raises InvalidRequestError."""
-    if not _MAGIC.search(pattern):
+    if not _MAGIC.match(pattern):
         return [pattern]
     try:
         regex = re.compile(to_regex(re.sub(r"\*+", "*", pattern)), re.DOTALL)

@@ -294,7 +294,7 @@ class StageBuilder:
                 await opener.open()
                 prepared = opener.prepared
                 step = RunStep(
-                    "", argv, (*full, *prepared.variables), user, cwd, network,
+                    "", prepared.wrapped(argv), (*full, *prepared.variables), user, cwd, network,
                     bench.request.extra_hosts, bench.request.limits, {}, tuple(prepared.mounts),
                 )  # fmt: skip
                 return await self._execute(step, instruction.line, opener)
