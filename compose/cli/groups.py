@@ -15,16 +15,25 @@ if TYPE_CHECKING:
 class Group(NamedTuple):
     """A group: verb -> (module, summary); other words for some verbs.
 
-    `usage_code` is the exit code for a command line that is wrong: docker's is 125.
+    `usage_code` is the exit code for a command line that is wrong: docker's is 125. `hidden`: the
+    general help does not name it.
     """
 
     summary: str
     commands: Mapping[str, tuple[str, str]]
     aliases: Mapping[str, str] = {}  # a default that nobody may change
     usage_code: int = 1
+    hidden: bool = False
 
 
 GROUPS: Mapping[str, Group] = {
+    "alpha": Group(
+        "Experimental commands",
+        {
+            "viz": ("graph", "EXPERIMENTAL - Generate a graphviz graph from your compose file"),
+        },
+        hidden=True,
+    ),
     "container": Group(
         "Manage containers",
         {

@@ -50,6 +50,7 @@ COMMANDS = {
     "events": ("observe", "Receive real time events from containers"),
     "exec": ("exec", "Execute a command in a running container"),
     "export": ("files", "Export a service container's filesystem as a tar archive"),
+    "graph": ("graph", "Draw the services with who waits for whom, or the running networks"),
     "images": ("list", "List images used by the created containers"),
     "kill": ("lifecycle", "Force stop service containers"),
     "logs": ("logs", "View output from containers"),
@@ -256,7 +257,9 @@ def show_help(name: str) -> int:
     groups = {
         "Management Commands": {
             **{key: text for key, (_, text) in MANAGEMENT.items()},
-            **{key: one.summary for key, one in GROUPS.items() if " " not in key},
+            **{
+                key: one.summary for key, one in GROUPS.items() if not one.hidden and " " not in key
+            },
         },
         "Commands": {key: text for key, (_, text) in COMMANDS.items()},
     }

@@ -1,0 +1,1 @@
+"""Pictures of projects: values in, text out (trees, Graphviz, Mermaid, SVG). Pure."""
