@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from engine.api import container_json
-from engine.api.container_filters import matches
+from engine.api.container_filters import LIST_FILTERS, PRUNE_FILTERS, check_filters, matches
 from engine.api.exchange import MULTIPLEXED_STREAM, RAW_STREAM, Exchange, Response
-from engine.api.processes import process_row
 from engine.containers import docker_json
 from engine.containers.config import Config, HostConfig
 from engine.containers.logs import parse_time, read_log
-from engine.containers.model import ContainerRequest, LogRequest, NetworkingConfig
-from engine.errors import InvalidRequestError, NotFoundError, NotSupportedError
-from engine.runtime.cgroups import tree
+from engine.containers.model import ContainerRequest, LogRequest, NetworkingConfig, UpdateRequest
+from engine.errors import ConflictError, InvalidRequestError, NotFoundError, NotSupportedError
+from engine.volumes.service import folder_size
 from networking.wire.stdstream import STDERR, STDOUT, encode_frame
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
     filters = request.filters()
     limit = request.number("limit") or 0
     everything = request.flag("all") or limit > 0 or "status" in filters
+    check_filters(filters, LIST_FILTERS)
     found = [c for c in reversed(engine.containers.all()) if matches(engine, c, filters)]
     if not everything:
         found = [c for c in found if c.state.status in SHOWN]
@@ -40,20 +42,17 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
         found = found[:limit]
     documents = [container_json.summary(engine, container) for container in found]
     if request.flag("size"):
-        from engine.volumes.service import folder_size
-
-        for document, container in zip(documents, found, strict=True):
-            upper = engine.layout.container(container.id) / "upper"
-            document["SizeRw"] = folder_size(str(upper))
-            document["SizeRootFs"] = document["SizeRw"] + engine.images.find(container.image).size
+        await container_json.add_sizes(engine, found, documents)
     return Response(document=documents)
 
 
 async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /containers/{id}/json."""
     container = engine.containers.find(name)
-    size = exchange.request.flag("size")
-    return Response(document=container_json.inspect(engine, container, size=size))
+    document = container_json.inspect(engine, container)
+    if exchange.request.flag("size"):
+        await container_json.add_sizes(engine, [container], [document])
+    return Response(document=document)
 
 
 async def create(engine: Engine, exchange: Exchange) -> Response:
@@ -142,6 +141,30 @@ async def rename(engine: Engine, exchange: Exchange, name: str) -> Response:
     return Response(204)
 
 
+async def update(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """POST /containers/{id}/update."""
+    document = await exchange.json() or {}
+    if not isinstance(document, dict):
+        raise InvalidRequestError("invalid JSON: the body must be an object")
+    policy = document.get("RestartPolicy") or {}
+    request = replace(
+        docker_json.decode(UpdateRequest, document, "UpdateConfig"),
+        restart_policy_name=policy.get("Name") or None,
+        restart_policy_retries=policy.get("MaximumRetryCount") or None,
+    )
+    warnings = await engine.containers.update(name, request)
+    return Response(document={"Warnings": [*warnings, *_not_updatable(document)] or None})
+
+
+def _not_updatable(document: dict[str, Any]) -> list[str]:
+    known = {_json_name(field) for field in fields(UpdateRequest)} | {"RestartPolicy"}
+    return [
+        f"{key} cannot be updated and has no effect"
+        for key, value in document.items()
+        if key not in known and value not in (None, "", 0, False, [], {})
+    ]
+
+
 async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
     """DELETE /containers/{id}."""
     request = exchange.request
@@ -220,27 +243,22 @@ def _encode(batch: list[Entry], request: LogRequest, *, terminal: bool) -> bytes
     return b"".join(out)
 
 
-async def top(engine: Engine, exchange: Exchange, name: str) -> Response:
-    """GET /containers/{id}/top: the processes of the container as the host sees them."""
-    del exchange
-    container = engine.containers.find(name)
-    live = engine.containers.live(container.id)
-    titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]
-    rows = [row for pid in tree.processes(live.spec.cgroup) if (row := process_row(pid))]
-    return Response(document={"Titles": titles, "Processes": rows})
-
-
 async def prune(engine: Engine, exchange: Exchange) -> Response:
-    """POST /containers/prune."""
-    from engine.volumes.service import folder_size
-
+    """POST /containers/prune: what does not run; filters `until`, `label`, `label!`."""
     filters = exchange.request.filters()
+    check_filters(filters, PRUNE_FILTERS)
     deleted, freed = [], 0
     for container in engine.containers.all():
         if container.state.status in ("created", "exited", "dead") and matches(
             engine, container, filters
         ):
-            freed += folder_size(str(engine.layout.container(container.id) / "upper"))
-            await engine.containers.remove(container.id)
+            upper = str(engine.layout.container(container.id) / "upper")
+            size = await trio.to_thread.run_sync(folder_size, upper)
+            try:
+                await engine.containers.remove(container.id)
+            except (NotFoundError, ConflictError):
+                continue  # somebody was quicker, or has started it
+            freed += size
             deleted.append(container.id)
+    engine.events.publish("container", "prune", "", {"reclaimed": str(freed)})
     return Response(document={"ContainersDeleted": deleted or None, "SpaceReclaimed": freed})

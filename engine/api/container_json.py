@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from engine.api.times import human_duration, rfc3339
 from engine.containers import docker_json
 
@@ -37,7 +39,7 @@ def summary(engine: Engine, container: Container) -> dict[str, Any]:
     }
 
 
-def inspect(engine: Engine, container: Container, *, size: bool = False) -> dict[str, Any]:
+def inspect(engine: Engine, container: Container) -> dict[str, Any]:
     """GET /containers/{id}/json."""
     endpoints = engine.networks.endpoints_for(container.id)
     folder = engine.layout.container(container.id)
@@ -73,12 +75,30 @@ def inspect(engine: Engine, container: Container, *, size: bool = False) -> dict
         "Config": docker_json.encode(container.config),
         "NetworkSettings": _network_settings(engine, container, endpoints),
     }
-    if size:
-        from engine.volumes.service import folder_size
-
-        document["SizeRw"] = folder_size(str(folder / "upper"))
-        document["SizeRootFs"] = document["SizeRw"] + engine.images.find(container.image).size
     return document
+
+
+async def add_sizes(
+    engine: Engine, containers: Iterable[Container], documents: Iterable[dict[str, Any]]
+) -> None:
+    """SizeRw and SizeRootFs into documents of these containers."""
+    from engine.volumes.service import folder_size
+
+    containers = list(containers)
+    uppers = [str(engine.layout.container(c.id) / "upper") for c in containers]
+    sizes = await trio.to_thread.run_sync(lambda: [folder_size(upper) for upper in uppers])
+    for container, document, size in zip(containers, documents, sizes, strict=True):
+        document["SizeRw"] = size
+        document["SizeRootFs"] = size + _image_size(engine, container)
+
+
+def _image_size(engine: Engine, container: Container) -> int:
+    from engine.errors import NotFoundError
+
+    try:
+        return engine.images.find(container.image).size
+    except NotFoundError:
+        return 0
 
 
 def shown_image(engine: Engine, container: Container) -> str:

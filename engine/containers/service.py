@@ -20,15 +20,17 @@ import trio
 from engine.containers import restart
 from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
-from engine.containers.inputs import check_against_host
+from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.launching import SPEC_NAME, Launcher
 from engine.containers.log_watch import LogWatch
 from engine.containers.model import Created
 from engine.containers.registry import Registry
 from engine.containers.signals import parse_signal
 from engine.containers.supervision import Bell, Supervisor
+from engine.containers.update import updated_host_config
 from engine.errors import (
     ConflictError,
+    HostLimitError,
     InvalidRequestError,
     NotModifiedError,
 )
@@ -40,7 +42,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from engine.containers.model import Container, ContainerRequest, EndpointSettings, WaitCondition
+    from engine.containers.model import (
+        Container,
+        ContainerRequest,
+        EndpointSettings,
+        UpdateRequest,
+        WaitCondition,
+    )
     from engine.containers.rooms import Rooms
     from engine.containers.supervision import Live
     from engine.processes.attachment import Attachment
@@ -180,6 +188,7 @@ class Containers:
             self._life.call_off_restart(container.id)
             if container.state.running:
                 await self._life.stop(container, timeout, signal)
+                self.publish(container, "stop")
             await self._life.launch(self.get(container.id))
         self.publish(container, "restart")
 
@@ -227,6 +236,32 @@ class Containers:
             await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
             self.registry.set_state(container.id, status="running")
         self.publish(container, "unpause")
+
+    async def update(self, name: str, request: UpdateRequest) -> tuple[str, ...]:
+        """New limits, at once where it runs, and a new restart policy; warnings.
+
+        Raises InvalidRequestError, ConflictError, HostLimitError.
+        """
+        container = self.find(name)
+        async with self._life.lock(container.id):
+            container = self.get(container.id)
+            wanted = updated_host_config(container, request)
+            check_against_host(wanted, self.host)
+            limits = limits_of(wanted)
+            warnings: tuple[str, ...] = ()
+            if container.state.running:
+                live = self.live(container.id)
+                cgroup = replace(live.spec.cgroup, limits=limits)
+                try:
+                    warnings = await trio.to_thread.run_sync(tree.update, cgroup)
+                except OSError as error:
+                    raise HostLimitError(
+                        f"Cannot update container {container.id}: {error.strerror}: {error.filename or ''}"
+                    ) from error
+                live.spec = replace(live.spec, cgroup=cgroup)
+            container = self.registry.change(container.id, host_config=wanted)
+        self.publish(container, "update")
+        return warnings
 
     async def rename(self, name: str, new_name: str) -> None:
         """Give another name. Raises ConflictError, InvalidRequestError."""

@@ -44,6 +44,11 @@ class EventBus:
         self._clock_ns = clock_ns
         self._listeners: set[trio.MemorySendChannel[Event]] = set()
 
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
     def publish(
         self, kind: str, action: str, actor_id: str, attributes: Mapping[str, str] | None = None
     ) -> None:

@@ -75,6 +75,48 @@ def create(cgroup: Cgroup) -> Made:
     return Made(unified, tuple(folders), tuple(warnings))
 
 
+def update(cgroup: Cgroup) -> tuple[str, ...]:
+    """Set the limits of a cgroup that has processes; warnings. Raises OSError for what cannot be.
+
+    Of v1's hierarchies, one that had no limit before is joined now, by every process.
+    """
+    warnings: list[str] = []
+    top = unified_mount(cgroup.mode)
+    if cgroup.mode == "v2":
+        for write in writes_v2(cgroup.limits):
+            _set(f"{top}/{cgroup.path}/{write.file}", write.value, warnings)
+        return tuple(warnings)
+    joining: list[str] = []
+    late: list[tuple[str, str]] = []
+    for write in writes_v1(cgroup.limits):
+        folder = f"{MOUNT}/{write.controller}/{cgroup.path}"
+        if _is_mounted(write.controller) and not os.path.isdir(folder):
+            _make_v1(folder, write.controller)
+            joining.append(folder)
+        try:
+            _set(f"{folder}/{write.file}", write.value, warnings)
+        except OSError:  # memory may not pass memory and swap, whichever is written first
+            if write.controller != "memory":
+                raise
+            late.append((f"{folder}/{write.file}", write.value))
+    for path, value in late:
+        _set(path, value, warnings)
+    _join_all(cgroup, joining)
+    return tuple(warnings)
+
+
+def _join_all(cgroup: Cgroup, folders: list[str]) -> None:
+    done: set[int] = set()
+    while folders and (new := set(processes(cgroup)) - done):
+        for pid in new:
+            for folder in folders:
+                try:
+                    _write(f"{folder}/cgroup.procs", str(pid))
+                except ProcessLookupError:
+                    continue  # it has ended
+        done |= new  # what they have forked meanwhile is in the next round
+
+
 def _is_mounted(controller: str) -> bool:
     # In a tmpfs, where v1 has its mount points, making folders for a hierarchy would succeed.
     return os.path.exists(f"{MOUNT}/{controller}/cgroup.procs")
