@@ -5,10 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import resource
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from glob import glob
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CGROUP_ROOT = "/sys/fs/cgroup"
+CPU_FOLDER = "/sys/devices/system/cpu"
+#: Docker's names of resource limits, and the kernel's numbers (getrlimit(2)).
+RLIMITS = {
+    "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7,
+    "memlock": 8, "as": 9, "locks": 10, "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio": 14,
+    "rttime": 15,
+}  # fmt: skip
 #: Capability numbers by name, in the kernel's order (linux/capability.h).
 CAPABILITY_NAMES = (
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
@@ -36,6 +47,13 @@ class HostFacts:
     nofile: tuple[int, int]
     apparmor: bool
     selinux: bool
+    #: hard resource limits of the engine by name ("nofile"), -1 for none
+    hard_limits: Mapping[str, int] = field(default_factory=dict)
+    #: cgroup files that take a limit here ("memory.max"); empty where that cannot be known
+    limit_files: frozenset[str] = frozenset()
+    cpu_list: str = ""  # the CPUs and memory nodes there are: "0-3"
+    memory_nodes: str = ""
+    thermal_paths: tuple[str, ...] = ()  # /sys/.../cpuN/thermal_throttle, which are masked
 
     @property
     def architecture(self) -> str:
@@ -61,6 +79,15 @@ def probe_host() -> HostFacts:
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE),
         apparmor=os.path.exists("/sys/kernel/security/apparmor"),
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
+        hard_limits={
+            name: -1 if hard == resource.RLIM_INFINITY else hard
+            for name, number in RLIMITS.items()
+            for hard in (resource.getrlimit(number)[1],)
+        },
+        limit_files=_limit_files(mode, controllers),
+        cpu_list=_line("/sys/devices/system/cpu/online"),
+        memory_nodes=_line("/sys/devices/system/node/online") or "0",
+        thermal_paths=tuple(sorted(glob(f"{CPU_FOLDER}/cpu[0-9]*/thermal_throttle"))),
     )
 
 
@@ -79,6 +106,35 @@ def _cgroups() -> tuple[Literal["v1", "hybrid", "v2"], tuple[str, ...]]:
     hybrid = os.path.exists(f"{CGROUP_ROOT}/unified/cgroup.procs")
     controllers = tuple(name for name in folders if name not in ("unified", "systemd"))
     return ("hybrid" if hybrid else "v1"), controllers
+
+
+def _limit_files(mode: str, controllers: tuple[str, ...]) -> frozenset[str]:
+    """The names of the files in the hierarchies; v2's root has none of them, its children do."""
+    names: set[str] = set()
+    if mode == "v2":
+        for entry in os.scandir(CGROUP_ROOT):
+            if entry.is_dir():
+                names.update(os.listdir(entry.path))
+        return frozenset(names)
+    for controller in controllers:
+        names.update(
+            name
+            for name in os.listdir(f"{CGROUP_ROOT}/{controller}")
+            if name.startswith(controller)
+        )
+    if "pids" in controllers:  # these, too, are not on the root
+        names.add("pids.max")
+    if "blkio.bfq.io_serviced" in names:
+        names.update(("blkio.bfq.weight", "blkio.bfq.weight_device"))
+    return frozenset(names)
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path) as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
 
 
 def _os_name() -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.containers import docker_json, restart
+from engine.containers import checks, docker_json, restart
 from engine.containers.config import Config, HealthConfig
 from engine.containers.model import Container, EndpointSettings
 from engine.containers.mounts import decide_mounts
@@ -42,8 +42,12 @@ def plan_container(
     container_id: str,
     now_ns: int,
     find: Callable[[str], Container],
+    host_name: str = "",
 ) -> Container:
-    """The container that a request asks for. Raises InvalidRequestError, NotSupportedError."""
+    """The container that a request asks for; `host_name` is for those that use the host's.
+
+    Raises InvalidRequestError, NotSupportedError.
+    """
     if request.name and not NAME.fullmatch(request.name.removeprefix("/")):
         raise InvalidRequestError(
             f"Invalid container name ({request.name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
@@ -54,8 +58,9 @@ def plan_container(
     command = (*(config.entrypoint or ()), *(config.cmd or ()))
     if not command:
         raise InvalidRequestError("no command specified")
-    if not config.hostname and host_config.uts_mode != "host":
-        config = replace(config, hostname=container_id[:12])
+    if not config.hostname:
+        shared = host_config.uts_mode == "host" or host_config.network_mode == "host"
+        config = replace(config, hostname=host_name if shared else container_id[:12])
     return Container(
         id=container_id,
         name=request.name.removeprefix("/"),
@@ -131,6 +136,9 @@ def _settle_network_mode(mode: str) -> str:
 
 def _check(config: Config, host_config: HostConfig) -> None:
     restart.check(host_config.restart_policy, auto_remove=host_config.auto_remove)
+    checks.check_limits(host_config)
+    checks.check_modes(config, host_config)
+    checks.check_devices(host_config)
     if config.stop_signal:
         parse_signal(config.stop_signal)
     if host_config.log_config.type not in LOG_DRIVERS:
@@ -145,15 +153,20 @@ def _check(config: Config, host_config: HostConfig) -> None:
             "devices by request (gpus) are not supported yet"
         )
     if host_config.storage_opt:
-        raise NotSupportedError("storage_opt is not supported: this file system has no quota")
-    if host_config.userns_mode not in ("", "host"):
-        raise NotSupportedError(f"userns_mode {host_config.userns_mode!r} is not supported yet")
+        raise NotSupportedError(
+            f"storage_opt {', '.join(host_config.storage_opt)} is not supported: overlay has no quota here"
+        )
+    for what, asked in (
+        ("cpu_count", host_config.cpu_count), ("cpu_percent", host_config.cpu_percent),
+        ("io_maximum_iops", host_config.io_maximum_iops),
+        ("io_maximum_bandwidth", host_config.io_maximum_bandwidth),
+    ):  # fmt: skip
+        if asked:
+            raise NotSupportedError(f"{what} is for Windows containers, and not supported here")
     if host_config.runtime not in ("", "pycompose", "runc", "io.containerd.runc.v2"):
         raise InvalidRequestError(f"unknown or invalid runtime name: {host_config.runtime}")
     if host_config.isolation not in ("", "default"):
         raise InvalidRequestError(f"invalid isolation {host_config.isolation!r} on linux")
-    if 0 < host_config.memory < 6 << 20:
-        raise InvalidRequestError("Minimum memory limit allowed is 6MB")
     if config.working_dir and not config.working_dir.startswith("/"):
         raise InvalidRequestError(
             f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
@@ -162,7 +175,7 @@ def _check(config: Config, host_config: HostConfig) -> None:
 
 def _networks(request: ContainerRequest, host_config: HostConfig) -> Mapping[str, EndpointSettings]:
     asked = request.networking.endpoints_config or {}
-    mode = host_config.network_mode
+    mode = "none" if request.config.network_disabled else host_config.network_mode
     if mode in ("host", "none") or mode.startswith("container:"):
         others = [name for name in asked if name != mode]
         if others:

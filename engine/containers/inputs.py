@@ -7,9 +7,11 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from engine.containers.checks import parse_set
 from engine.errors import InvalidRequestError
 from engine.runtime.compile import ContainerInputs
 from engine.runtime.program import DEFAULT_PATH
+from engine.runtime.security_options import parse_security_options
 from engine.runtime.spec import DeviceNode, DeviceRule, Limits, LogTarget, Rlimit, Rootfs
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 CPU_PERIOD = 100_000
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 LOG_SIZE, LOG_FILES = 20_000_000, 5
+#: Below /dev, but a container's own (or made by whoever made the host a container).
+OWN_DEVICES = {
+    "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/ptmx", "/dev/.lxc",
+    "/dev/.lxd-mounts", "/dev/.udev",
+}  # fmt: skip
 
 
 def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's own wishes
@@ -37,10 +44,14 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
     namespaces: dict[str, str],
     dns: bool,
     seccomp: str,
+    shm: str = "private",
 ) -> ContainerInputs:
     """All that the compiler needs to know. Raises InvalidRequestError."""
     config, host = container.config, container.host_config
     devices, rules = _devices(host.devices)
+    if host.privileged:
+        given = {node.path for node in devices}
+        devices = (*(n for n in host_devices("/dev") if n.path not in given), *devices)
     return ContainerInputs(
         id=container.id,
         engine_id=engine_id,
@@ -65,20 +76,24 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
         cap_drop=tuple(host.cap_drop or ()),
         security_opt=tuple(host.security_opt or ()),
         seccomp=seccomp,
-        rlimits=tuple(Rlimit(u.name.removeprefix("RLIMIT_").lower(), u.soft, u.hard) for u in host.ulimits or ()),
+        rlimits=tuple(
+            Rlimit(u.name.lower().removeprefix("rlimit_"), u.soft, u.hard)
+            for u in host.ulimits or ()
+        ),
         sysctls=tuple((host.sysctls or {}).items()),
         limits=limits_of(host),
         mounts=mounts,
         devices=devices,
         device_rules=(*rules, *(parse_rule(text) for text in host.device_cgroup_rules or ())),
         shm_size=host.shm_size,
+        shm=shm,
         namespaces=namespaces,
         cgroup_parent=host.cgroup_parent,
         oom_score_adj=host.oom_score_adj,
         init=bool(host.init),
         dns=dns,
-        masked_paths=host.masked_paths if not _systempaths_unconfined(host) else (),
-        readonly_paths=host.readonly_paths if not _systempaths_unconfined(host) else (),
+        masked_paths=host.masked_paths,
+        readonly_paths=host.readonly_paths,
     )  # fmt: skip
 
 
@@ -98,15 +113,11 @@ def limits_of(host: HostConfig) -> Limits:
     if host.nano_cpus:
         quota, period = host.nano_cpus * CPU_PERIOD // 1_000_000_000, CPU_PERIOD
     swap = host.memory_swap or (host.memory * 2 if host.memory else 0)
-    if host.memory and 0 < swap < host.memory:
-        raise InvalidRequestError(
-            "Minimum memoryswap limit should be larger than memory limit, see usage"
-        )
     return Limits(
         memory=host.memory or None,
         memory_swap=swap or None,
         memory_reservation=host.memory_reservation or None,
-        memory_swappiness=host.memory_swappiness if host.memory_swappiness != -1 else None,
+        memory_swappiness=None if host.memory_swappiness == -1 else host.memory_swappiness,
         oom_kill_disable=bool(host.oom_kill_disable),
         cpu_shares=host.cpu_shares or None,
         cpu_quota=quota,
@@ -115,6 +126,9 @@ def limits_of(host: HostConfig) -> Limits:
         cpuset_mems=host.cpuset_mems,
         pids=host.pids_limit or None,
         blkio_weight=host.blkio_weight or None,
+        weight_devices=tuple(
+            (*_number_of(device.path), device.weight) for device in host.blkio_weight_device or ()
+        ),
         read_bps=_throttles(host.blkio_device_read_bps),
         write_bps=_throttles(host.blkio_device_write_bps),
         read_iops=_throttles(host.blkio_device_read_i_ops),
@@ -123,36 +137,54 @@ def limits_of(host: HostConfig) -> Limits:
 
 
 def _throttles(devices: Iterable[ThrottleDevice]) -> tuple[tuple[int, int, int], ...]:
-    found = []
-    for device in devices or ():
-        number = _stat(device.path).st_rdev
-        found.append((os.major(number), os.minor(number), device.rate))
-    return tuple(found)
+    return tuple((*_number_of(device.path), device.rate) for device in devices or ())
+
+
+def _number_of(path: str) -> tuple[int, int]:
+    number = _stat(path).st_rdev
+    return os.major(number), os.minor(number)
 
 
 def _devices(
     asked: Iterable[DeviceMapping],
 ) -> tuple[tuple[DeviceNode, ...], tuple[DeviceRule, ...]]:
+    """The nodes, and what may be done with each. Raises InvalidRequestError."""
     nodes: list[DeviceNode] = []
     rules: list[DeviceRule] = []
     for device in asked or ():
         target = device.path_in_container or device.path_on_host
         status = _stat(device.path_on_host)
         if stat.S_ISDIR(status.st_mode):
-            for name in sorted(os.listdir(device.path_on_host)):
-                inner = _stat(f"{device.path_on_host}/{name}")
-                if _kind(inner):
-                    nodes.append(_node(f"{target}/{name}", inner))
-            continue
-        if not _kind(status):
+            found = host_devices(device.path_on_host, target)
+        elif _kind(status):
+            found = [_node(target, status)]
+        else:
             raise InvalidRequestError(
                 f'error gathering device information while adding custom device "{device.path_on_host}": not a device node'
             )
-        node = _node(target, status)
-        nodes.append(node)
+        nodes += found
         access = device.cgroup_permissions or "rwm"
-        rules.append(DeviceRule(True, node.kind, node.major, node.minor, access))
+        rules += [DeviceRule(True, n.kind, n.major, n.minor, access) for n in found]
     return tuple(nodes), tuple(rules)
+
+
+def host_devices(folder: str, target: str = "") -> list[DeviceNode]:
+    """Every device node in a folder of the host and below, but for what is a container's own."""
+    found: list[DeviceNode] = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        place = f"{target or folder}/{entry.name}"
+        if entry.is_symlink() or place in OWN_DEVICES:
+            continue
+        if entry.is_dir():
+            found += host_devices(entry.path, place)
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # gone meanwhile
+            continue
+        if _kind(status):
+            found.append(_node(place, status))
+    return found
 
 
 def _stat(path: str) -> os.stat_result:
@@ -249,25 +281,19 @@ def parse_size(text: str) -> int:
 
 def seccomp_choice(host: HostConfig) -> tuple[bool, dict[str, object] | None]:
     """(whether to filter, a profile of the user's own). Raises InvalidRequestError."""
-    for option in host.security_opt or ():
-        key, _, value = option.partition("=") if "=" in option else option.partition(":")
-        if key != "seccomp":
-            continue
-        if value in ("unconfined", "builtin"):
-            return value == "builtin", None
-        try:
-            document = json.loads(value)
-        except ValueError as error:
-            raise InvalidRequestError(
-                f"invalid seccomp profile: {error}",
-                hint="the client sends the profile's content, not its path",
-            ) from error
-        return True, document
-    return not host.privileged, None
-
-
-def _systempaths_unconfined(host: HostConfig) -> bool:
-    return "systempaths=unconfined" in (host.security_opt or ())
+    asked = parse_security_options(host.security_opt or ()).seccomp
+    if asked in ("", "builtin", "unconfined"):
+        return asked == "builtin" or (asked == "" and not host.privileged), None
+    try:
+        document = json.loads(asked)
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"invalid seccomp profile: {error}",
+            hint="the client sends the profile's content, not its path",
+        ) from error
+    if not isinstance(document, dict):
+        raise InvalidRequestError("invalid seccomp profile: it is no JSON object")
+    return True, document
 
 
 def _size(size: tuple[int, ...]) -> tuple[int, int] | None:
@@ -280,3 +306,11 @@ def check_against_host(host_config: HostConfig, host: HostFacts) -> None:
         raise InvalidRequestError(
             f"range of CPUs is from 0.01 to {host.cpus}.00, as there are only {host.cpus} CPUs available"
         )
+    for what, words, asked, there in (
+        ("cpus", "CPUs", host_config.cpuset_cpus, host.cpu_list),
+        ("mems", "memory nodes", host_config.cpuset_mems, host.memory_nodes),
+    ):
+        if asked and there and parse_set(asked, what) - parse_set(there, what):
+            raise InvalidRequestError(
+                f"Requested {words} are not available - requested {asked}, available: {there}"
+            )

@@ -104,6 +104,7 @@ class Launcher:
             namespaces=self._namespaces(container),
             dns=self._has_dns(container),
             seccomp=profile,
+            shm=self._shm(container),
         )
         compiled = compile_container(inputs, self._host)
         return compiled.spec, compiled.warnings
@@ -235,6 +236,19 @@ class Launcher:
         if host.network_mode.startswith("container:"):
             modes.setdefault("uts", self._join(host.network_mode.partition(":")[2], "uts"))
         return modes
+
+    def _shm(self, container: Container) -> str:
+        """Where /dev/shm comes from; whose IPC namespace is joined shares it."""
+        mode = container.host_config.ipc_mode
+        if mode.startswith("container:"):
+            other = self._registry.find(mode.partition(":")[2])
+            if other.host_config.ipc_mode not in ("shareable", "host"):
+                raise InvalidRequestError(
+                    f"cannot join IPC of a non-shareable container {other.name}",
+                    hint="give that container the IPC mode shareable",
+                )
+            return self._join(other.id, "mnt")
+        return mode if mode in ("host", "none") else "private"
 
     def _join(self, name: str, kind: str) -> str:
         other = self._registry.find(name)

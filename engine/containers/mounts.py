@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.model import MountPoint
 from engine.errors import InvalidRequestError, NotSupportedError
+from engine.runtime.mounting import ATTRIBUTES
 from engine.runtime.spec import Mount
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 _LABELS = ("z", "Z")
 _IGNORED = ("cached", "delegated", "consistent", "")  # Docker Desktop's, without meaning on Linux
 TMPFS_OPTIONS = ("nosuid", "nodev", "noexec")
+TMPFS_VALUES = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "huge")
+_DEFAULT_FLAGS = ("rw", "async", "relatime", "atime", "diratime", "defaults")
 
 
 def decide_mounts(
@@ -43,6 +46,7 @@ def decide_mounts(
     for request in host_config.mounts or ():
         _put(points, asked, _from_request(request))
     for target, data in (host_config.tmpfs or {}).items():
+        _tmpfs(data)
         _put(points, asked, MountPoint("tmpfs", _clean(target), data=data))
     return tuple(points.values())
 
@@ -131,6 +135,7 @@ def _from_request(request: MountRequest) -> MountPoint:
         data = [f"size={tmpfs.size_bytes}"] if tmpfs and tmpfs.size_bytes else []
         data += [f"mode={tmpfs.mode:o}"] if tmpfs and tmpfs.mode else []
         data += ["=".join(option) for option in (tmpfs.options if tmpfs else ())]
+        _tmpfs(",".join(data))
         return MountPoint("tmpfs", target, rw=not request.read_only, data=",".join(data))
     raise NotSupportedError(
         f"mounts of type {request.type!r} are not supported: use bind, volume or tmpfs"
@@ -176,8 +181,9 @@ def runtime_mounts(
             )
         elif point.type == "volume":
             source = volume_paths[point.name]
-            source = posixpath.join(source, point.subpath) if point.subpath else source
-            made[point.destination] = Mount("bind", point.destination, source, ("bind", *locked))
+            made[point.destination] = Mount(
+                "bind", point.destination, source, ("bind", *locked), subpath=point.subpath
+            )
         else:
             how = "bind" if point.non_recursive else "rbind"
             made[point.destination] = Mount(
@@ -193,8 +199,10 @@ def _tmpfs(data: str) -> tuple[tuple[str, ...], str]:
     for option in filter(None, data.split(",")):
         if option in ("exec", "suid", "dev"):
             flags.pop(f"no{option}", None)
-        elif "=" in option:
+        elif option.partition("=")[0] in TMPFS_VALUES:
             values.append(option)
-        elif option not in ("rw", "async"):
+        elif option in ATTRIBUTES:
             flags[option] = None
+        elif option not in (*_DEFAULT_FLAGS, *PROPAGATIONS):
+            raise InvalidRequestError(f"invalid tmpfs option {option!r}")
     return tuple(flags), ",".join(values)

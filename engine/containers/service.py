@@ -124,7 +124,9 @@ class Containers:
         image = self.images.find(request.config.image)
         check_against_host(request.host_config, self.host)
         container_id = secrets.token_hex(32)
-        planned = plan_container(request, image, container_id, time.time_ns(), self.find)
+        planned = plan_container(
+            request, image, container_id, time.time_ns(), self.find, self.host.hostname
+        )
         if not planned.name:
             name = choose_name(
                 lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.errors import InvalidRequestError
+from engine.errors import HostLimitError, InvalidRequestError
 from engine.host import CAPABILITY_NAMES
 from engine.runtime import defaults
+from engine.runtime.cgroups.limits import missing_limits, writes_v1, writes_v2
+from engine.runtime.security_options import parse_security_options
 from engine.runtime.spec import (
     Capabilities,
     Cgroup,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.host import HostFacts
+    from engine.runtime.security_options import SecurityOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class ContainerInputs:
     devices: tuple[DeviceNode, ...] = ()
     device_rules: tuple[DeviceRule, ...] = ()
     shm_size: int = defaults.SHM_SIZE
+    #: "private", "none", "host", or the mount namespace whose /dev/shm is shared
+    shm: str = "private"
     namespaces: dict[str, str] = field(default_factory=dict)  # kind -> mode; left out: private
     cgroup_parent: str = ""
     oom_score_adj: int = 0
@@ -85,7 +90,11 @@ class Compiled:
 def compile_container(inputs: ContainerInputs, host: HostFacts) -> Compiled:
     """Decide everything about a container. Raises InvalidRequestError."""
     warnings: list[str] = []
-    no_new_privileges = _security(inputs.security_opt, host, warnings)
+    security = parse_security_options(inputs.security_opt)
+    _warn_of_security(security, inputs, host, warnings)
+    warnings += missing_limits(
+        (writes_v2 if host.cgroup_mode == "v2" else writes_v1)(inputs.limits), host.limit_files
+    )
     namespaces = _namespaces(inputs.namespaces)
     private: set[str] = {namespace.kind for namespace in namespaces if not namespace.path}
     process = Process(
@@ -100,17 +109,18 @@ def compile_container(inputs: ContainerInputs, host: HostFacts) -> Compiled:
         capabilities=capabilities(
             inputs.cap_add, inputs.cap_drop, host, privileged=inputs.privileged
         ),
-        rlimits=inputs.rlimits,
-        no_new_privileges=no_new_privileges,
-        seccomp="" if inputs.privileged else inputs.seccomp,
+        rlimits=_settle_rlimits(inputs.rlimits, host, warnings),
+        no_new_privileges=security.no_new_privileges,
+        seccomp=inputs.seccomp,
         oom_score_adj=inputs.oom_score_adj,
+        apparmor=security.apparmor if host.apparmor else "",
     )
-    base = defaults.mounts(
-        inputs.shm_size, privileged=inputs.privileged, ipc_private="ipc" in private
-    )
+    base = defaults.mounts(inputs.shm_size, privileged=inputs.privileged, shm=inputs.shm)
     masked, readonly = inputs.masked_paths, inputs.readonly_paths
-    hidden = defaults.MASKED_PATHS if masked is None else masked
+    hidden = (*defaults.MASKED_PATHS, *host.thermal_paths) if masked is None else masked
     locked = defaults.READONLY_PATHS if readonly is None else readonly
+    open_paths = inputs.privileged or security.system_paths_unconfined
+    writable = inputs.privileged or security.writable_cgroups
     spec = ContainerSpec(
         id=inputs.id,
         rootfs=inputs.rootfs,
@@ -121,10 +131,10 @@ def compile_container(inputs: ContainerInputs, host: HostFacts) -> Compiled:
         log=inputs.log,
         hostname=inputs.hostname,
         domainname=inputs.domainname,
-        mounts=_ordered(base, (*_cgroup_mounts(inputs, host), *inputs.mounts)),
+        mounts=_ordered((*base, *_cgroup_mounts(inputs, host, writable=writable)), inputs.mounts),
         devices=(*defaults.DEVICES, *inputs.devices),
-        masked_paths=() if inputs.privileged else hidden,
-        readonly_paths=() if inputs.privileged else locked,
+        masked_paths=() if open_paths else hidden,
+        readonly_paths=() if open_paths else locked,
         sysctls=_sysctls(inputs.sysctls, private),
         init=inputs.init,
         dns=inputs.dns and "net" in private,
@@ -173,25 +183,49 @@ def _names(given: Iterable[str]) -> set[str]:
     return names
 
 
-def _security(options: Iterable[str], host: HostFacts, warnings: list[str]) -> bool:
-    no_new_privileges = False
-    for option in options:
-        key, _, value = (
-            option.replace(":", "=", 1).partition("=")
-            if "=" not in option
-            else option.partition("=")
+def _warn_of_security(
+    security: SecurityOptions, inputs: ContainerInputs, host: HostFacts, warnings: list[str]
+) -> None:
+    """What is asked for and not to be had here."""
+    if security.apparmor not in ("", "unconfined") and not host.apparmor:
+        warnings.append(
+            f"security option apparmor={security.apparmor} has no effect: this host has no AppArmor"
         )
-        if key == "no-new-privileges":
-            no_new_privileges = value in ("", "true")
-        elif key in ("apparmor", "label"):
-            there = host.apparmor if key == "apparmor" else host.selinux
-            if not there and value not in ("unconfined", "disable"):
-                warnings.append(
-                    f"security option {option} has no effect: this host has no {key} support"
-                )
-        elif key not in ("seccomp", "systempaths", "writable-cgroups"):
-            raise InvalidRequestError(f"invalid security option {option!r}")
-    return no_new_privileges
+    for label in security.labels:
+        if label != "disable":
+            why = "labels are not set" if host.selinux else "this host has no SELinux"
+            warnings.append(f"security option label={label} has no effect: {why}")
+    lacking = _names(inputs.cap_add) - {"ALL", *host.capabilities}
+    if lacking:
+        warnings.append(
+            f"capabilities not given, because the engine lacks them itself: {', '.join(sorted(lacking))}"
+        )
+
+
+def _settle_rlimits(
+    limits: Iterable[Rlimit], host: HostFacts, warnings: list[str]
+) -> tuple[Rlimit, ...]:
+    """The limits as the kernel will let the engine set them: "unlimited" is as far as that goes.
+
+    Raises HostLimitError for a number above the engine's own.
+    """
+    settled = []
+    for limit in limits:
+        own = host.hard_limits.get(limit.name, -1)
+        if own == -1 or "SYS_RESOURCE" in host.capabilities or 0 <= limit.hard <= own:
+            settled.append(limit)
+        elif limit.hard == -1:
+            settled.append(Rlimit(limit.name, own if limit.soft == -1 else limit.soft, own))
+            warnings.append(
+                f"the ulimit {limit.name} is {own}, not unlimited: that is the engine's own hard limit"
+            )
+        else:
+            raise HostLimitError(
+                f"cannot raise the ulimit {limit.name} to {limit.hard}: the engine's own hard limit "
+                f"is {own}, and it has no CAP_SYS_RESOURCE",
+                hint=f"ask for at most {own}, or start the engine with a higher limit",
+            )
+    return tuple(settled)
 
 
 def _namespaces(modes: dict[str, str]) -> tuple[Namespace, ...]:
@@ -208,8 +242,6 @@ def _cgroup(inputs: ContainerInputs, host: HostFacts) -> Cgroup:
     if ".." in parent.split("/"):
         raise InvalidRequestError(f"invalid cgroup parent {inputs.cgroup_parent!r}")
     rules = (*defaults.DEVICE_RULES, *inputs.device_rules)
-    for device in inputs.devices:
-        rules = (*rules, DeviceRule(True, device.kind, device.major, device.minor))
     everything = (DeviceRule(allow=True),)
     devices = everything if inputs.privileged else rules
     if inputs.privileged and host.cgroup_mode != "v2":
@@ -217,13 +249,32 @@ def _cgroup(inputs: ContainerInputs, host: HostFacts) -> Cgroup:
     return Cgroup(host.cgroup_mode, f"{parent}/{inputs.id}", inputs.limits, devices)
 
 
-def _cgroup_mounts(inputs: ContainerInputs, host: HostFacts) -> tuple[Mount, ...]:
-    options = (
-        ("nosuid", "nodev", "noexec") if inputs.privileged else ("ro", "nosuid", "nodev", "noexec")
+def _cgroup_mounts(
+    inputs: ContainerInputs, host: HostFacts, *, writable: bool
+) -> tuple[Mount, ...]:
+    """The container's view of its cgroup: all of v2; of v1 the hierarchies that limit it.
+
+    A v1 hierarchy that it has not joined would show the host's whole tree.
+    """
+    locked = ("nosuid", "nodev", "noexec")
+    options = locked if writable else ("ro", *locked)
+    private = inputs.namespaces.get("cgroup", "private") == "private"
+    if host.cgroup_mode == "v2":
+        return (Mount("cgroup2", defaults.CGROUP_PATH, options=options),)
+    used = dict.fromkeys(w.controller for w in writes_v1(inputs.limits))
+    there = [name for name in used if name in host.controllers]
+    if not private:
+        bind = ("rbind", "rprivate", *options)
+        return (Mount("bind", defaults.CGROUP_PATH, defaults.CGROUP_PATH, bind),)
+    if not there:
+        return ()
+    return (
+        Mount("tmpfs", defaults.CGROUP_PATH, options=locked, data="mode=755,size=64k"),
+        *(
+            Mount("cgroup", f"{defaults.CGROUP_PATH}/{name}", options=options, data=name)
+            for name in there
+        ),
     )
-    if host.cgroup_mode == "v2" and inputs.namespaces.get("cgroup", "private") == "private":
-        return (Mount("cgroup", "/sys/fs/cgroup", options=options),)
-    return ()
 
 
 def _sysctls(asked: tuple[tuple[str, str], ...], private: set[str]) -> tuple[tuple[str, str], ...]:

@@ -37,11 +37,12 @@ DEVICE_RULES = (
 )
 
 _LOCKED = ("nosuid", "nodev", "noexec")
+CGROUP_PATH = "/sys/fs/cgroup"
 SHM_SIZE = 64 << 20
 
 
-def mounts(shm_size: int, *, privileged: bool, ipc_private: bool) -> tuple[Mount, ...]:
-    """The mounts below every root, in order; `shm_size` in bytes."""
+def mounts(shm_size: int, *, privileged: bool, shm: str) -> tuple[Mount, ...]:
+    """The mounts below every root, in order; `shm_size` in bytes, `shm` as ContainerInputs has it."""
     sys_options = _LOCKED if privileged else ("ro", *_LOCKED)
     made: list[Mount] = [
         Mount("proc", "/proc", options=_LOCKED),
@@ -53,8 +54,12 @@ def mounts(shm_size: int, *, privileged: bool, ipc_private: bool) -> tuple[Mount
         Mount("sysfs", "/sys", options=sys_options),
         Mount("mqueue", "/dev/mqueue", options=_LOCKED),
     ]  # fmt: skip
-    if ipc_private:
-        made.append(Mount("tmpfs", "/dev/shm", options=_LOCKED, data=f"mode=1777,size={shm_size}"))
+    if shm == "private":
+        data = f"mode=1777,size={shm_size}"
+        made.append(Mount("tmpfs", "/dev/shm", "shm", _LOCKED, data))
+    elif shm != "none":
+        other = "" if shm == "host" else shm
+        made.append(Mount("bind", "/dev/shm", "/dev/shm", ("bind", *_LOCKED), namespace=other))
     return tuple(made)
 
 

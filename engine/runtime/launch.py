@@ -101,7 +101,8 @@ def prepare(spec: ContainerSpec, stdio: Stdio) -> Prepared:
         made = tree.create(spec.cgroup)
     except OSError as error:
         tree.remove(spec.cgroup)
-        raise LaunchError(125, f"cannot make the cgroup {spec.cgroup.path}: {error}") from error
+        words = error.strerror or str(error)
+        raise LaunchError(125, f"cannot make the cgroup {spec.cgroup.path}: {words}") from error
     try:
         prepared = _birth(lambda sync: run_container(spec, stdio, sync, seccomp), flags, made)
         try:

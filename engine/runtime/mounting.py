@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from engine.runtime.spec import Mount, Rootfs
 
@@ -55,10 +56,14 @@ def mount_overlay(rootfs: Rootfs) -> int:
         os.close(context)
 
 
-def mount_filesystem(kind: str, data: str = "", attributes: int = 0) -> int:
-    """A detached mount of a new file system of a kind, with its own options ("size=1m,mode=755")."""
+def mount_filesystem(kind: str, data: str = "", attributes: int = 0, source: str = "") -> int:
+    """A detached mount of a new file system of a kind, with its own options ("size=1m,mode=755").
+
+    `source` is only a name, which df(1) shows.
+    """
     context = sc.fsopen(kind)
     try:
+        sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "source", source or kind)
         for option in filter(None, data.split(",")):
             key, equals, value = option.partition("=")
             if equals:
@@ -71,12 +76,18 @@ def mount_filesystem(kind: str, data: str = "", attributes: int = 0) -> int:
         os.close(context)
 
 
-def clone_mount(source: str, options: Iterable[str]) -> int:
-    """A detached copy of the mount that holds a host path (a bind), with its options applied."""
-    options = set(options)
+def clone_mount(mount: Mount) -> int:
+    """A detached copy of the mount that holds a bind's source, with its options applied."""
+    options = set(mount.options)
     recursive = "rbind" in options
     flags = sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC | (sc.AT_RECURSIVE if recursive else 0)
-    tree = sc.open_tree(sc.AT_FDCWD, source, flags)
+    if mount.namespace:
+        with inside(mount.namespace):
+            tree = sc.open_tree(sc.AT_FDCWD, mount.source, flags)
+    elif mount.subpath:
+        tree = _clone_below(mount, flags)
+    else:
+        tree = sc.open_tree(sc.AT_FDCWD, mount.source, flags)
     attributes = attributes_of(options)
     if attributes:
         sc.mount_setattr(tree, set_=attributes, recursive=recursive)
@@ -87,14 +98,44 @@ def clone_mount(source: str, options: Iterable[str]) -> int:
     return tree
 
 
+def _clone_below(mount: Mount, flags: int) -> int:
+    """What a subpath names, and nothing outside: whoever writes to the source may have put links."""
+    source = os.open(mount.source, _SEARCH | os.O_DIRECTORY)
+    try:
+        spot = sc.openat2(source, mount.subpath, _SEARCH, _IN_ROOT)
+    finally:
+        os.close(source)
+    try:
+        return sc.open_tree(spot, "", flags | sc.AT_EMPTY_PATH)
+    finally:
+        os.close(spot)
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """For a moment in another mount namespace, by its nsfs path. Single-threaded callers only."""
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    other = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        sc.setns(other, sc.CLONE_NEWNS)
+        try:
+            yield
+        finally:
+            sc.setns(own, sc.CLONE_NEWNS)
+    finally:
+        os.close(own)
+        os.close(other)
+
+
 def make_mount(root: int, mount: Mount) -> None:
     """Make one mount of the spec at its target below `root`."""
     if mount.kind == "bind":
-        detached = clone_mount(mount.source, mount.options)
+        detached = clone_mount(mount)
         folder = stat.S_ISDIR(os.fstat(detached).st_mode)
     else:
-        kind = "cgroup2" if mount.kind == "cgroup" else mount.kind
-        detached = mount_filesystem(kind, mount.data, attributes_of(mount.options))
+        detached = mount_filesystem(
+            mount.kind, mount.data, attributes_of(mount.options), mount.source
+        )
         folder = True
     try:
         place(root, detached, mount.target, folder=folder)

@@ -1,17 +1,18 @@
 """Giving up what a container's process must not have: capabilities, limits, groups, identity.
 
 Rules: the order matters and is written once, in `drop_to`. What the engine itself lacks cannot be
-given: limits are cut to its own, capabilities were cut when the spec was compiled.
+given: capabilities were cut, and limits refused, when the spec was compiled.
 Sources: capabilities(7), credentials(7), setrlimit(2).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from typing import TYPE_CHECKING
 
-from engine.host import CAPABILITY_NAMES
+from engine.host import CAPABILITY_NAMES, RLIMITS
 from engine.runtime import syscalls as sc
 
 if TYPE_CHECKING:
@@ -33,17 +34,16 @@ def mask_of(names: Iterable[str]) -> int:
 
 
 def set_rlimits(limits: Iterable[Rlimit]) -> None:
-    """Set resource limits; a hard limit above the engine's own is cut to it where it lacks the right."""
+    """Set resource limits. Raises OSError that names the one which the kernel refuses."""
     for limit in limits:
-        number = getattr(resource, f"RLIMIT_{limit.name.upper()}")
         soft = resource.RLIM_INFINITY if limit.soft < 0 else limit.soft
         hard = resource.RLIM_INFINITY if limit.hard < 0 else limit.hard
         try:
-            resource.setrlimit(number, (soft, hard))
-        except (PermissionError, ValueError):
-            own = resource.getrlimit(number)[1]
-            cut = own if soft == resource.RLIM_INFINITY else min(soft, own)
-            resource.setrlimit(number, (soft if own == resource.RLIM_INFINITY else cut, own))
+            resource.setrlimit(RLIMITS[limit.name], (soft, hard))
+        except (OSError, ValueError) as error:
+            raise OSError(
+                errno.EPERM, f"cannot set the ulimit {limit.name} to {soft}:{hard}: {error}"
+            ) from error
 
 
 def drop_to(process: Process, who: Identity, seccomp: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.runtime import syscalls as sc
 from engine.runtime.identity import read_identity
+from engine.runtime.mounting import open_in_root
 from engine.runtime.privileges import drop_to, set_rlimits
 from engine.runtime.tiny_init import supervise
 
@@ -45,6 +46,8 @@ def start_program(
         if stat.S_ISFIFO(os.fstat(number).st_mode) or os.isatty(number):
             os.fchown(number, who.uid, -1)
     os.umask(process.umask)
+    if process.apparmor:
+        _set_apparmor(root, process.apparmor)
     if sync.fileno() > 3:
         sc.close_range(3, sync.fileno() - 1)
     sc.close_range(sync.fileno() + 1)
@@ -90,6 +93,23 @@ def execute(args: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     if "/" in name:
         raise Refusal(127, f'exec: "{name}": stat {name}: no such file or directory')
     raise Refusal(127, f'exec: "{name}": executable file not found in $PATH')
+
+
+def _set_apparmor(root: int, profile: str) -> None:
+    """Ask AppArmor to confine what is executed next. Source: the kernel's apparmor documentation."""
+    fd = open_in_root(root, "/proc/thread-self/attr/apparmor/exec", os.O_WRONLY)
+    if fd is None:
+        fd = open_in_root(root, "/proc/thread-self/attr/exec", os.O_WRONLY)
+    if fd is None:
+        raise Refusal(125, "cannot set an AppArmor profile: /proc has no place for it")
+    try:
+        os.write(fd, f"exec {profile}".encode())
+    except OSError as error:
+        raise Refusal(
+            125, f"cannot apply the AppArmor profile {profile}: {error.strerror} (is it loaded?)"
+        ) from error
+    finally:
+        os.close(fd)
 
 
 def _set_oom_score(value: int) -> None:

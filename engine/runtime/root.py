@@ -34,7 +34,8 @@ def build_root(spec: ContainerSpec) -> int:
         try:
             mounting.make_mount(root, mount)
         except OSError as error:
-            source = f"{mount.source} to " if mount.source else ""
+            source = f"{mount.source} to " if mount.kind == "bind" else ""
+            source = f"{mount.subpath} in {source}" if mount.subpath else source
             raise Refusal(125, f"cannot mount {source}{mount.target}: {error.strerror}") from error
     _make_dev(spec, root)
     for key, value in spec.sysctls:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 #: Bumped when a field changes meaning; a monitor outlives the engine that wrote its spec.
 SPEC_VERSION = 1
 
-MountKind = Literal["bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup"]
+MountKind = Literal["bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup2", "cgroup"]
 NamespaceKind = Literal["mount", "pid", "net", "uts", "ipc", "cgroup", "user"]
 
 
@@ -24,8 +24,10 @@ class Mount:
     """One mount below the root, made in list order, by descriptor.
 
     `target` is absolute inside the container; missing mount points are made. `source` is a host
-    path for a bind. `options` are mount options by their mount(8) names ("ro", "nosuid", "rbind",
-    "rslave" ...); `data` is what the file system itself takes ("size=65536k,mode=755").
+    path for a bind; `namespace` is the nsfs path of another mount namespace to find it in, `subpath`
+    what below it is meant (never outside of it). `options` are mount options by their mount(8) names
+    ("ro", "nosuid", "rbind", "rslave" ...); `data` is what the file system itself takes
+    ("size=65536k,mode=755"; of a v1 "cgroup" the hierarchy's controllers).
     """
 
     kind: MountKind
@@ -33,6 +35,8 @@ class Mount:
     source: str = ""
     options: tuple[str, ...] = ()
     data: str = ""
+    namespace: str = ""
+    subpath: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Limits:
     cpuset_mems: str = ""
     pids: int | None = None
     blkio_weight: int | None = None
+    weight_devices: tuple[tuple[int, int, int], ...] = ()
     # (major, minor, value) per device: bytes or operations per second
     read_bps: tuple[tuple[int, int, int], ...] = ()
     write_bps: tuple[tuple[int, int, int], ...] = ()
@@ -166,6 +171,7 @@ class Process:
     seccomp: str = ""
     oom_score_adj: int = 0
     umask: int = 0o022
+    apparmor: str = ""  # a profile that the host has loaded
 
 
 @dataclass(frozen=True, slots=True)

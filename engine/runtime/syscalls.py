@@ -187,10 +187,10 @@ def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = 
         )
     except OSError as error:
         try:
-            words = os.read(fd, 4096).decode(errors="replace").strip()
+            words = os.read(fd, 4096).decode(errors="replace").strip().removeprefix("e ")
         except OSError:
             words = ""
-        raise OSError(error.errno, f"{error.strerror} {words}".strip()) from error
+        raise OSError(error.errno, words or error.strerror) from error
 
 
 def fsmount(fd: int, attributes: int) -> int:

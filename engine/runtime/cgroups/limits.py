@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from engine.runtime.spec import Limits
 
 DEFAULT_PERIOD = 100_000
@@ -17,11 +19,12 @@ DEFAULT_PERIOD = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One value for one file of one controller."""
+    """One value for one file of one controller; where it is not there, `instead` (file, value)."""
 
     controller: str
     file: str
     value: str
+    instead: tuple[str, str] | None = None
 
 
 def writes_v1(limits: Limits) -> tuple[Write, ...]:
@@ -44,6 +47,8 @@ def writes_v1(limits: Limits) -> tuple[Write, ...]:
     put("cpuset", "cpuset.mems", limits.cpuset_mems)
     put("pids", "pids.max", _pids(limits))
     put("blkio", "blkio.bfq.weight", limits.blkio_weight)
+    for major, minor, weight in limits.weight_devices:
+        put("blkio", "blkio.bfq.weight_device", f"{major}:{minor} {weight}")
     for file, entries in (
         ("blkio.throttle.read_bps_device", limits.read_bps),
         ("blkio.throttle.write_bps_device", limits.write_bps),
@@ -73,7 +78,13 @@ def writes_v2(limits: Limits) -> tuple[Write, ...]:
     put("cpuset", "cpuset.cpus", limits.cpuset_cpus)
     put("cpuset", "cpuset.mems", limits.cpuset_mems)
     put("pids", "pids.max", _pids(limits))
-    put("io", "io.bfq.weight", limits.blkio_weight)
+    if limits.blkio_weight:
+        weight = str(limits.blkio_weight)
+        plain = ("io.weight", str(io_weight_of(limits.blkio_weight)))
+        out.append(Write("io", "io.bfq.weight", weight, plain))
+    for major, minor, value in limits.weight_devices:
+        plain = ("io.weight", f"{major}:{minor} {io_weight_of(value)}")
+        out.append(Write("io", "io.bfq.weight", f"{major}:{minor} {value}", plain))
     for key, entries in (
         ("rbps", limits.read_bps),
         ("wbps", limits.write_bps),
@@ -93,6 +104,11 @@ def weight_of(shares: int | None) -> int | None:
     return 1 + (clamped - 2) * 9999 // 262142
 
 
+def io_weight_of(weight: int) -> int:
+    """blkio's weight (10..1000) as io.weight (1..10000)."""
+    return 1 + (min(max(weight, 10), 1000) - 10) * 9999 // 990
+
+
 def swap_of(limits: Limits) -> str | None:
     """memory.swap.max: Docker's value counts memory and swap together, the kernel's swap alone."""
     if limits.memory_swap is None:
@@ -100,6 +116,20 @@ def swap_of(limits: Limits) -> str | None:
     if limits.memory_swap < 0:
         return "max"
     return str(max(limits.memory_swap - max(limits.memory or 0, 0), 0))
+
+
+def missing_limits(writes: Iterable[Write], files: Collection[str]) -> tuple[str, ...]:
+    """What of the limits this host cannot set, as warnings; none where `files` is unknown (empty)."""
+    absent = [
+        write
+        for write in writes
+        if write.file not in files and (write.instead is None or write.instead[0] not in files)
+    ]
+    return tuple(
+        f"this host cannot limit {write.controller}: it has no {write.file}. "
+        f"The limit {write.value} is discarded."
+        for write in (absent if files else ())
+    )
 
 
 def _limit(value: int | None) -> str | None:

@@ -16,6 +16,7 @@ from engine.runtime.cgroups.devices import attach_device_filter
 from engine.runtime.cgroups.limits import writes_v1, writes_v2
 
 if TYPE_CHECKING:
+    from engine.runtime.cgroups.limits import Write
     from engine.runtime.spec import Cgroup, DeviceRule
 
 MOUNT = "/sys/fs/cgroup"
@@ -52,7 +53,7 @@ def create(cgroup: Cgroup) -> Made:
     if cgroup.mode == "v2":
         _delegate(top, cgroup.path)
         for write in writes_v2(cgroup.limits):
-            _set(f"{unified}/{write.file}", write.value, warnings)
+            _set(unified, write, warnings)
         attach_device_filter(unified, cgroup.devices)
         return Made(unified, (), tuple(warnings))
     folders: dict[str, None] = {}
@@ -61,7 +62,7 @@ def create(cgroup: Cgroup) -> Made:
         if folder not in folders and _is_mounted(write.controller):
             _make_v1(folder, write.controller)
             folders[folder] = None
-        _set(f"{folder}/{write.file}", write.value, warnings)
+        _set(folder, write, warnings)
     if cgroup.devices and _is_mounted("devices"):
         folder = f"{MOUNT}/devices/{cgroup.path}"
         _make_v1(folder, "devices")
@@ -267,13 +268,19 @@ def _delegate(top: str, path: str) -> None:
         folder = f"{folder}/{part}"
 
 
-def _set(path: str, value: str, warnings: list[str]) -> None:
+def _set(folder: str, write: Write, warnings: list[str]) -> None:
+    """Raises OSError that says which limit the kernel refused."""
+    file, value = write.file, write.value
+    if write.instead and not os.path.exists(f"{folder}/{file}"):
+        file, value = write.instead
     try:
-        _write(path, value)
+        _write(f"{folder}/{file}", value)
     except FileNotFoundError:
-        warnings.append(
-            f"this kernel has no {os.path.basename(path)}: the limit {value} is not in effect"
-        )
+        warnings.append(f"this kernel has no {file}: the limit {value} is not in effect")
+    except OSError as error:
+        raise OSError(
+            error.errno, f"the kernel refuses the limit {value} for {file}: {error.strerror}"
+        ) from error
 
 
 def _write(path: str, value: str) -> None:

@@ -27,7 +27,7 @@ APPLETS = (
     "cat", "chmod", "chown", "dd", "echo", "env", "false", "grep", "head", "hostname", "id", "kill",
     "ls", "mkdir", "mknod", "mount", "nohup", "od", "ps", "pwd", "readlink", "rm", "sed", "setsid",
     "sh", "sleep", "stat", "stty", "sync", "tail", "test", "touch", "tr", "true", "tty", "umount",
-    "unshare", "wc", "yes", "timeout", "awk",
+    "unshare", "wc", "yes", "timeout", "awk", "df", "find",
 )  # fmt: skip
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:web:/var/www:/bin/sh\n"
 GROUP = "root:x:0:\nwww:x:33:\nlogs:x:44:www\n"

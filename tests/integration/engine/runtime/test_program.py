@@ -149,7 +149,7 @@ async def test_host_and_domain_name(cell: Cell) -> None:
     assert os.uname().nodename != "harbour"
 
 
-async def test_a_limit_above_the_engines_own_is_cut(cell: Cell) -> None:
+async def test_unlimited_is_as_far_as_the_engine_may_go(cell: Cell) -> None:
     done = await cell.sh("ulimit -n", rlimits=(Rlimit("nofile", -1, -1),))
     assert done.exit_code == 0
     assert int(done.out) >= 1024
