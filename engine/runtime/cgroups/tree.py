@@ -85,23 +85,23 @@ def update(cgroup: Cgroup) -> tuple[str, ...]:
     top = unified_mount(cgroup.mode)
     if cgroup.mode == "v2":
         for write in writes_v2(cgroup.limits):
-            _set(f"{top}/{cgroup.path}/{write.file}", write.value, warnings)
+            _set(f"{top}/{cgroup.path}", write, warnings)
         return tuple(warnings)
     joining: list[str] = []
-    late: list[tuple[str, str]] = []
+    late: list[tuple[str, Write]] = []
     for write in writes_v1(cgroup.limits):
         folder = f"{MOUNT}/{write.controller}/{cgroup.path}"
         if _is_mounted(write.controller) and not os.path.isdir(folder):
             _make_v1(folder, write.controller)
             joining.append(folder)
         try:
-            _set(f"{folder}/{write.file}", write.value, warnings)
+            _set(folder, write, warnings)
         except OSError:  # memory may not pass memory and swap, whichever is written first
             if write.controller != "memory":
                 raise
-            late.append((f"{folder}/{write.file}", write.value))
-    for path, value in late:
-        _set(path, value, warnings)
+            late.append((folder, write))
+    for folder, write in late:
+        _set(folder, write, warnings)
     _join_all(cgroup, joining)
     return tuple(warnings)
 
