@@ -75,14 +75,6 @@ class LiveProgress:
         else:
             print(f"{source}  | {text}", file=self._stream, flush=True)
 
-    def quote(self, source: str, text: str) -> None:
-        """Above the view."""
-        if self._live is not None:
-            line = f"{source}  | {text}"
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(f"{source}  | {text}", file=self._stream, flush=True)
-
     def close(self) -> None:
         """Draw once more and leave it there."""
         if self._live is not None:
