@@ -56,6 +56,7 @@ COMMANDS = {
     "logs": ("logs", "View output from containers"),
     "ls": ("list", "List running compose projects"),
     "pause": ("lifecycle", "Pause services"),
+    "plan": ("plan", "Show what up would do, and what has changed; touch nothing"),
     "port": ("list", "Print the public port for a port binding"),
     "ps": ("ps", "List containers"),
     "pull": ("images", "Pull service images"),
@@ -72,6 +73,7 @@ COMMANDS = {
     "up": ("up", "Create and start containers"),
     "version": ("version", "Show the version information"),
     "volumes": ("list", "List volumes"),
+    "why": ("why", "Explain the state of a service: how it ended, its probe, its last events and lines"),
     "wait": ("observe", "Block until containers of all (or specified) services stop."),
 }  # fmt: skip
 MANAGEMENT = {

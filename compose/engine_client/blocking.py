@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 #: Connections for calls made at once; more would only queue inside the engine.
 PARALLEL = 8
+#: Methods that change nothing (RFC 9110, 9.2.1).
+QUESTIONS = ("GET", "HEAD")
 
 
 class Pending(NamedTuple):
@@ -33,10 +35,14 @@ class Pending(NamedTuple):
 
 
 class BlockingClient:
-    """Connections to one engine. Use as a context manager: it closes what is idle at the end."""
+    """Connections to one engine. Use as a context manager: it closes what is idle at the end.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    One that is `read_only` sends nothing that could change the engine's state.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, read_only: bool = False) -> None:
         self.endpoint = endpoint
+        self.read_only = read_only
         self.version: tuple[int, int] | None = None
         self._idle: list[socket.socket] = []
 
@@ -159,6 +165,8 @@ class BlockingClient:
         raise AssertionError("unreachable")
 
     def _send(self, call: Call, *, upgrade: bool = False) -> socket.socket:
+        if self.read_only and call.method not in QUESTIONS:
+            raise AssertionError(f"{call.method} {call.path} from a client that is read-only")
         connection = self._idle.pop() if self._idle and not upgrade else self._connect()
         head = encode_head(
             call.method,

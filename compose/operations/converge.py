@@ -57,14 +57,12 @@ def converge(aim: Aim, session: Session) -> int:
     """Bring the engine to what is wanted. Returns the exit code. Raises ComposeError."""
     for text in warnings_of(aim.project):
         session.progress.warn(text)
+    if session.dry_run:
+        from compose.operations.planning import rehearse_up
+
+        return rehearse_up(aim, session)
     aim = changed(aim, project=with_digests(aim.project))
     client = session.client()
-    if session.dry_run:
-        from compose.operations.rehearsal import rehearse
-
-        observed = look(client, aim.project)
-        images = plan_images(aim.project, observed.images, aim.images, time.time())
-        return rehearse(session, [images, decide(aim, observed).plan])
     with turn(session.endpoint, aim.project.name, session.progress.warn):
         return _converge(aim, session, client)
 

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 def rehearse(session: Session, plans: Sequence[Plan]) -> int:
     """Say what would be done, and why."""
-    for plan in plans:
-        for step in plan.steps:
-            subject, doing, done = words(step)
-            for word, kind in ((doing, "working"), (done, "done")):
-                if word:
-                    session.lines.report(subject, word, kind)  # type: ignore[arg-type]
     whole = Plan(tuple(step for plan in plans for step in plan.steps))
+    report_steps(session, whole)
     session.out.write(explain(whole) + "\n")
     return 0
+
+
+def report_steps(session: Session, plan: Plan) -> None:
+    """Report each step as it would be reported if it were done."""
+    for step in plan.steps:
+        subject, doing, done = words(step)
+        for word, kind in ((doing, "working"), (done, "done")):
+            if word:
+                session.lines.report(subject, word, kind)  # type: ignore[arg-type]

@@ -58,9 +58,9 @@ class Session(Record):
     dry_run: bool = False
     ansi: str = "auto"
 
-    def client(self) -> BlockingClient:
+    def client(self, *, read_only: bool = False) -> BlockingClient:
         """A client of an engine that answers. Raises EngineUnreachableError."""
-        client = BlockingClient(self.endpoint)
+        client = BlockingClient(self.endpoint, read_only=read_only)
         try:
             client.ping()
         except EngineUnreachableError:

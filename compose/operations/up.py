@@ -53,10 +53,22 @@ class UpRequest(Record):
 
 def up(request: UpRequest, session: Session) -> int:
     """Bring the project up; returns the exit code. Raises ComposeError."""
+    if session.dry_run:
+        request = changed(request, detach=True)
     project = selected(request, session)
     if request.exit_code_from and request.exit_code_from not in project.services:
         raise ProjectError(f"no such service: {request.exit_code_from}")
-    aim = Aim(
+    aim = aim_of(request, project)
+    if request.detach:
+        return converge(aim, session)
+    from compose.operations.foreground import run_foreground
+
+    return run_foreground(request, aim, session)
+
+
+def aim_of(request: UpRequest, project: Project) -> Aim:
+    """What the flags ask for of a project."""
+    return Aim(
         project,
         UpPolicy(
             services=request.services,
@@ -75,11 +87,6 @@ def up(request: UpRequest, session: Session) -> int:
         wait_timeout=request.wait_timeout,
         confirm=request.confirm,
     )
-    if request.detach:
-        return converge(aim, session)
-    from compose.operations.foreground import run_foreground
-
-    return run_foreground(request, aim, session)
 
 
 def selected(request: UpRequest, session: Session) -> Project:

@@ -1,11 +1,22 @@
-"""A plan as text, a line a step: what, why, and after what. Pure; tests read it, and --dry-run."""
+"""A plan as text: what becomes of each thing and why, then the steps, a line each. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from compose.planner.actions import Action
     from compose.planner.steps import Plan, Step
+
+MARKS = {
+    "create": "+", "recreate": "~", "start": ">", "restart": ">", "stop": "-", "remove": "-",
+    "pull": "<", "build": "*",
+}  # fmt: skip
+VERBS = ("pull", "build", "create", "recreate", "start", "restart", "stop", "remove")
+WIDEST = 100
 
 
 def explain(plan: Plan) -> str:
@@ -25,3 +36,43 @@ def line(step: Step, numbers: dict[str, int]) -> str:
     if after:
         text += f" after {', '.join(map(str, after))}"
     return text
+
+
+def explain_actions(
+    actions: Sequence[Action], changes: Mapping[str, Sequence[Any]], plan: Plan
+) -> str:
+    """The whole: a summary, the actions with what has changed, the order of steps.
+
+    `changes`: an action's name -> what differs (field, old, new), for what is recreated.
+    """
+    if not plan.steps:
+        return "nothing to do"
+    counts = Counter[str](action.verb for action in actions)
+    lines = ["To " + ", ".join(f"{verb}: {counts[verb]}" for verb in VERBS if counts[verb]), ""]
+    for action in actions:
+        lines.append(headline(action))
+        lines += [f"      {change_text(one)}" for one in changes.get(action.name, ())]
+    lines += ["", "In this order:"]
+    lines += [f"  {text}" for text in explain(plan).splitlines()]
+    return "\n".join(lines)
+
+
+def headline(action: Action) -> str:
+    """ "~ recreate container x-web-1: image changed  [data may be lost]"."""
+    text = f"{MARKS[action.verb]} {action.verb} {action.kind} {action.name}"
+    if action.cause:
+        text += f": {action.cause}"
+    return text + ("  [destructive: its data is lost]" if action.destructive else "")
+
+
+def change_text(change: Any) -> str:
+    """ "environment.A: "1" -> "2""."""
+    return f"{change.field}: {value_text(change.old)} -> {value_text(change.new)}"
+
+
+def value_text(value: str | None) -> str:
+    """A value on one line, cut where it is very long."""
+    if value is None:
+        return "(not set)"
+    text = value.replace("\n", "\\n")
+    return f'"{text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"}"'
