@@ -209,7 +209,7 @@ class _Reader:
 
     def _key(self, node: Any, path: Path) -> str:
         key = self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
-        if not isinstance(key, str):
+        if not isinstance(key, str) or isinstance(key, scalars.Date):
             where = f"in {dotted(path)}" if path else "at top level"
             raise self._wrong(node, f"non-string key {where}: {node.value}: put it in quotes")
         return key

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from compose.errors import ProjectError
 from compose.loader import scalars
 from compose.loader.units import go_number
 
@@ -51,6 +52,8 @@ def _json_scalar(value: Any) -> str:
     if isinstance(value, str):
         return json_text(value)
     if isinstance(value, float):
+        if not -float("inf") < value < float("inf"):
+            raise ProjectError(f"JSON has no number {value}: write it in quotes, or use YAML")
         return re.sub(r"e([-+])0(\d)", r"e\1\2", go_number(value, smallest=-6))
     return _WORDS[value] if value is None or isinstance(value, bool) else str(value)
 
@@ -98,7 +101,7 @@ def _list(entries: list[Any], indent: str) -> Iterator[str]:
 
 _WORDS = {None: "null", True: "true", False: "false"}
 _PLAIN = re.compile(
-    r"[^\s\-?:,\[\]{}#&*!|>'\"%@`][^\x00-\x1f\x7f-\x9f\ufeff]*|[-?:][^\s\x00-\x1f][^\x00-\x1f]*"
+    r"[^ \t\r\n\-?:,\[\]{}#&*!|>'\"%@`][^\x00-\x1f\x7f-\x9f\ufeff]*|[-?:][^ \x00-\x1f][^\x00-\x1f]*"
 )
 _OLD_BOOLEANS = frozenset(
     word
@@ -110,18 +113,29 @@ _UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\uff
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
+_NO_NUMBERS = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
+
+
 def _scalar(value: Any, indent: str) -> str:
+    if isinstance(value, scalars.Date):
+        return str(value)
     if isinstance(value, str):
         return _yaml_string(str(value), indent)
     if isinstance(value, float):
-        return go_number(value, smallest=-4, largest=6)
+        text = go_number(value, smallest=-4, largest=6)
+        return _NO_NUMBERS.get(text, text)
     if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
     return _WORDS[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _yaml_string(text: str, indent: str) -> str:
-    if "\n" in text and not _UNPRINTABLE.search(text.replace("\t", "")) and " \n" not in text:
+    if (
+        "\n" in text
+        and text[-1] != " "
+        and " \n" not in text
+        and not _UNPRINTABLE.search(text.replace("\t", ""))
+    ):
         return _block(text, indent)
     if _ambiguous(text) or "\n" in text or _UNPRINTABLE.search(text):
         return _double(text)
@@ -146,7 +160,7 @@ def _is_plain(text: str) -> bool:
 
 _ESCAPES = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
-    "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P",
+    "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P",
 }  # fmt: skip
 
 
@@ -167,7 +181,7 @@ def _block(text: str, indent: str) -> str:
     body = text.rstrip("\n")
     trailing = len(text) - len(body)
     chomp = "-" if trailing == 0 else "" if trailing == 1 and body else "+"
-    hint = "2" if text[0] in " \n\t" else ""
+    hint = "2" if text[0] in " \n" else ""
     lines = text.removesuffix("\n").split("\n")
     inner = indent + "  "
     return f"|{hint}{chomp}\n" + "\n".join(inner + line if line else "" for line in lines)

@@ -19,15 +19,15 @@ _WORDS: dict[str, Any] = {
 }
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DATE = re.compile(
-    r"\d{4}-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])"
-    r"([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?\s*(Z|[-+]\d\d:\d\d)?)?"
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?)?"
 )
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _STARTERS = frozenset("+-.0123456789")
 
 
 class Date(str):
-    """A scalar that YAML takes for a date; no Compose attribute allows one."""
+    """A scalar that YAML takes for a date, as RFC 3339 writes it; no Compose attribute allows one."""
 
     __slots__ = ()
 
@@ -38,8 +38,10 @@ def resolve(text: str) -> Any:
         return _WORDS[text]
     if not text or text[0] not in _STARTERS:
         return text
-    if _DATE.fullmatch(text):
-        return Date(text)
+    if text[4:5] == "-" and (date := _date(text)) is not None:
+        return date
+    if text[0] == ".":
+        return float(text) if _FLOAT.fullmatch(text) else text
     plain = text.replace("_", "")
     number = integer(plain)
     if number is not None:
@@ -47,6 +49,30 @@ def resolve(text: str) -> Any:
     if _FLOAT.fullmatch(plain):
         return float(plain)
     return text
+
+
+def _date(text: str) -> Date | None:
+    """The date, if the calendar has it."""
+    import calendar
+
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    parts = [int(part) for part in match.group(1, 2, 3, 5, 6, 7) if part is not None]
+    year, month, day, *clock = parts
+    # A zone is part of the form with T only, and without it the form must have a blank.
+    if clock and (match[4] == " ") == bool(match[9]):
+        return None
+    if not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(year or 4, month)[1]:
+        return None
+    hour, minute, second = clock or (0, 0, 0)
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    fraction = (match[8] or "")[:9].rstrip("0")
+    zone = "Z" if match[9] in {None, "Z", "+00:00", "-00:00"} else match[9]
+    return Date(
+        f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{'.' + fraction if fraction else ''}{zone}"
+    )
 
 
 def integer(plain: str) -> int | None:

@@ -68,7 +68,9 @@ def resolve(
     working_dir = _folder(folder, files, disk)
     read = _dotenv(env_files, working_dir, variables, disk, warn, read)
     profiles = request.profiles or tuple(
-        filter(None, (part.strip() for part in variables.get("COMPOSE_PROFILES", "").split(",")))
+        # Nothing said is the profile "", as in the reference: a service may name it.
+        part.strip()
+        for part in variables.get("COMPOSE_PROFILES", "").split(",")
     )
     name, documents = _name(request, files, working_dir, variables, disk, warn)
     variables["COMPOSE_PROJECT_NAME"] = name

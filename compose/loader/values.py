@@ -116,14 +116,14 @@ def _test(value: Any) -> list[str]:
 
 
 def _mapping(value: Any) -> dict[str, str]:
-    return {key: "" if old is None else old for key, old in _values(value).items()}
+    return {key: "" if old is None else old for key, old in _pairs(value).items()}
 
 
 def _strings(value: Any) -> dict[str, str]:
     return {key: _text(old) for key, old in sorted(value.items())}
 
 
-def _values(value: Any) -> dict[str, str | None]:
+def _pairs(value: Any) -> dict[str, str | None]:
     if isinstance(value, dict):
         return {key: None if old is None else go_text(old) for key, old in sorted(value.items())}
     if not isinstance(value, list):
@@ -131,10 +131,17 @@ def _values(value: Any) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for entry in value:
         name, equals, rest = go_text(entry).partition("=")
-        if name[-1:].isspace():
-            raise ValueError(f"variable {name!r} is declared with a trailing space: remove it")
         found[name] = rest if equals else None
     return dict(sorted(found.items()))
+
+
+def _values(value: Any) -> dict[str, str | None]:
+    found = _pairs(value)
+    if isinstance(value, list):
+        for name in found:
+            if name[-1:].isspace():
+                raise ValueError(f"variable {name!r} is declared with a trailing space: remove it")
+    return found
 
 
 def _multi(value: Any) -> dict[str, list[str]]:
