@@ -103,6 +103,7 @@ _WORDS = {None: "null", True: "true", False: "false"}
 _PLAIN = re.compile(
     r"[^ \t\r\n\-?:,\[\]{}#&*!|>'\"%@`][^\x00-\x1f\x7f-\x9f\ufeff]*|[-?:][^ \x00-\x1f][^\x00-\x1f]*"
 )
+_BREAKS = re.compile("[\u2028\u2029]")
 _OLD_BOOLEANS = frozenset(
     word
     for low in ("y", "yes", "on", "n", "no", "off")
@@ -153,7 +154,12 @@ def _ambiguous(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    if not _PLAIN.fullmatch(text) or text[-1] in " :" or text.startswith(("---", "...")):
+    if (
+        not _PLAIN.fullmatch(text)
+        or text[-1] in " :"
+        or _BREAKS.search(text)
+        or text.startswith(("---", "..."))
+    ):
         return False
     return ": " not in text and " #" not in text and "\t" not in text
 
