@@ -12,9 +12,19 @@ class ComposeError(Exception):
 
     exit_code = 1
 
+    @property
+    def lines(self) -> list[str]:
+        """What is printed of it: one line."""
+        return [" ".join(str(self).split("\n"))] if str(self) else []
+
 
 class ProjectError(ComposeError):
     """The user's project is wrong: a file, a key, a reference. Carries file:line:column in its text."""
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each fault of the project."""
+        return str(self).split("\n")
 
 
 class UsageError(ComposeError):

@@ -204,15 +204,15 @@ def close(invocations: list[Invocation]) -> None:
 
 
 def complain(error: ComposeError, invocations: list[Invocation]) -> int:
-    """The one line, and the exit code."""
-    text = " ".join(str(error).split("\n"))
-    if text and any(one.options.progress == "json" for one in invocations):
+    """The one line, or the line for each fault of a project, and the exit code."""
+    lines = error.lines
+    if any(one.options.progress == "json" for one in invocations):
         import json
 
-        text = json.dumps({"error": True, "message": text})
+        lines = [json.dumps({"error": True, "message": line}) for line in lines]
     sys.stdout.flush()
-    if text:
-        print(text, file=sys.stderr)
+    for line in lines:
+        print(line, file=sys.stderr)
     return error.exit_code
 
 

@@ -13,20 +13,19 @@ from compose.errors import ProjectError
 from compose.loader import checks, extends, include, paths
 from compose.loader.canonical import canonical
 from compose.loader.defaults import defaults
+from compose.loader.documents import find
 from compose.loader.interpolate import interpolate
 from compose.loader.merge import merge, without
-from compose.loader.parse import parse
 from compose.loader.settings import read_env_file, unset_warning
 from compose.loader.tree import FaultError, dotted
 from compose.loader.unique import unique
 from compose.loader.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from compose.loader.parse import Document
+    from compose.loader.documents import Document, Files, Place
     from compose.loader.request import LoadRequest
-    from compose.loader.sources import Disk
 
     Path = tuple[str | int, ...]
 
@@ -44,41 +43,54 @@ class Scope(NamedTuple):
     chain: tuple[str, ...]  # the files whose include led here
 
 
+class LocatedError(ProjectError):
+    """Faults that one phase found, each with its place: a line each, `file:line:column: path: what`."""
+
+    def __init__(self, places: Sequence[tuple[FaultError, Place | None]]) -> None:
+        super().__init__("\n".join(line_of(fault, place) for fault, place in places))
+        self.places = places
+
+
+def line_of(fault: FaultError, place: Place | None) -> str:
+    """What is printed of a fault."""
+    # As its own file has it: an index counts the entries there, not those of a merged list.
+    path = place.path + fault.path[len(place.path) :] if place else fault.path
+    parts = (str(place) if place else "", dotted(path), fault.problem)
+    return ": ".join(part for part in parts if part)
+
+
 class Assembly:
     """One load: what all phases share."""
 
     def __init__(
-        self, request: LoadRequest, disk: Disk, home: str, warn: Callable[[str], None]
+        self, request: LoadRequest, files: Files, home: str, warn: Callable[[str], None]
     ) -> None:
         self._request = request
-        self._disk = disk
+        self._files = files
+        self._disk = files.disk
         self._home = home
         self._warn = warn
         self._warned: set[str] = set()
         self._documents: list[Document] = []
 
-    def located(self, fault: FaultError, documents: Iterable[Document] = ()) -> ProjectError:
-        """The fault as an error with the place where its path was written, in the newest file that has it."""
-        best, place = -1, ""
-        for document in documents or self._documents:
-            depth, where = document.place(fault.path)
-            if depth >= best:
-                best, place = depth, where
-        path = dotted(fault.path)
-        return ProjectError(": ".join(part for part in (place, path, fault.problem) if part))
+    def located(self, fault: FaultError, documents: Sequence[Document] = ()) -> LocatedError:
+        """The fault, and those found with it, with the places where their paths were written."""
+        places = [
+            (one, find(one.path, documents or self._documents)) for one in (fault, *fault.others)
+        ]
+        return LocatedError(places)
 
     def model(
         self,
         files: Iterable[str],
         scope: Scope,
-        parsed: Mapping[str, list[Document]],
         *,
         resolve_paths: bool,
     ) -> dict[str, Any]:
         """The tree of a set of files, the later over the earlier. Raises ProjectError."""
         tree: dict[str, Any] = {}
         for file in files:
-            for document in parsed.get(file) or self._parse(file):
+            for document in self._files.documents(file):
                 self._documents.append(document)
                 tree = self._add(tree, document, file, scope)
         try:
@@ -89,9 +101,6 @@ class Assembly:
             return _with_environment(tree, scope.variables)
         except FaultError as fault:
             raise self.located(fault) from None
-
-    def _parse(self, file: str) -> Iterable[Document]:
-        return parse(self._disk.read(file), self._disk.shown(file))
 
     def _add(
         self, tree: dict[str, Any], document: Document, file: str, scope: Scope
@@ -148,7 +157,7 @@ class Assembly:
             for service in (services.values() if isinstance(services, dict) else ())
         ):
             return tree
-        origin = extends.Origin(file, services, document.resets)
+        origin = extends.Origin(self._disk.shown(file), services, document.resets)
         return {**tree, "services": extends.extend(origin, self._base_loader(scope))}
 
     def _base_loader(self, scope: Scope) -> extends.Load:
@@ -157,7 +166,7 @@ class Assembly:
             folder = posixpath.dirname(file)
             tree: dict[str, Any] = {}
             resets: tuple[Path, ...] = ()
-            for document in self._parse(absolute):
+            for document in self._files.documents(absolute):
                 self._documents.insert(0, document)
                 resets = document.resets
                 own = self._interpolated(document, scope)
@@ -175,7 +184,7 @@ class Assembly:
             resolved = paths.resolve(
                 {"services": services}, folder or ".", self._home, self._disk.real
             )
-            return extends.Origin(absolute, resolved["services"], resets)
+            return extends.Origin(self._disk.shown(absolute), resolved["services"], resets)
 
         return load
 
@@ -187,7 +196,7 @@ class Assembly:
             )
         found = paths.join(scope.location, paths.expand(file, self._home))
         if not self._disk.exists(found):
-            raise FaultError(path, f"{found}: no such file: check the path")
+            raise FaultError(path, f"{self._disk.shown(found)}: no such file: check the path")
         return found
 
     def _included(
@@ -196,7 +205,7 @@ class Assembly:
         for entry in include.entries(tree.get("include")):
             inner = self._scope_of(entry, file, scope)
             files = [self._local(path, scope, entry.place) for path in entry.paths]
-            model = self.model(files, inner, {}, resolve_paths=True)
+            model = self.model(files, inner, resolve_paths=True)
             tree = include.import_into(tree, model)
         return {key: value for key, value in tree.items() if key != "include"}
 
@@ -204,9 +213,8 @@ class Assembly:
         main = paths.join(scope.location, entry.paths[0])
         chain = (*scope.chain, file)
         if main in chain:
-            raise FaultError(
-                entry.place, f"include cycle: {' includes '.join((*chain, main))}: remove one"
-            )
+            circle = " includes ".join(map(self._disk.shown, (*chain, main)))
+            raise FaultError(entry.place, f"include cycle: {circle}: remove one")
         told = paths.expand(entry.project_directory, self._home)
         folder = told or posixpath.dirname(entry.paths[0])
         location = paths.join(scope.location, folder)

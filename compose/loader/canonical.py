@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compose.loader.mounts import clean_target, parse_mount
 from compose.loader.ports import parse_port
-from compose.loader.tree import FaultError, kind, rewrite, table
+from compose.loader.tree import FaultError, kind, raise_all, rewrite, table
 from compose.loader.units import go_text
 
 if TYPE_CHECKING:
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 
 def canonical(tree: Any, *, lenient: bool, warn: Callable[[str], None]) -> Any:
     """The tree in long syntax. Raises FaultError for what cannot be read, unless lenient."""
+    faults: list[FaultError] = []
 
     def apply(action: Callable[..., Any], value: Any, path: Path) -> Any:
-        if action is _external:
-            return _external(value, path, warn)
         try:
-            return action(value, path)
+            return _external(value, path, warn) if action is _external else action(value, path)
         except ValueError as error:
-            if lenient:
-                return value
-            raise FaultError(path, str(error)) from None
+            if not lenient:
+                faults.append(FaultError(path, str(error)))
+        except _PortError as fault:
+            if not lenient:
+                faults.append(fault)
+        except FaultError as fault:
+            faults.append(fault)
+        return value
 
-    return rewrite(tree, _LONG, (), apply)
+    long = rewrite(tree, _LONG, (), apply)
+    raise_all(faults)
+    return long
+
+
+class _PortError(FaultError):
+    """A text that means no port: a fault unless variables may still change it."""
 
 
 def _wrong(value: Any, path: Path, wanted: str) -> FaultError:
@@ -166,7 +176,10 @@ def _ports(value: Any, path: Path) -> Any:
         if isinstance(entry, dict):
             ports.append(entry)
         elif isinstance(entry, str | int) and not isinstance(entry, bool):
-            ports += parse_port(str(entry))
+            try:
+                ports += parse_port(str(entry))
+            except ValueError as error:
+                raise _PortError((*path, index), str(error)) from None
         else:
             raise _wrong(entry, (*path, index), "a port")
     return ports

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compose.loader.ports import is_address
-from compose.loader.tree import FaultError, rewrite, table
+from compose.loader.tree import FaultError, raise_all, rewrite, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 
 def check(tree: Any) -> None:
-    """Raises FaultError for the first rule that the tree breaks."""
+    """Raises FaultError for the rules that the tree breaks."""
+    faults: list[FaultError] = []
 
     def apply(action: Callable[[Any, Path], None], value: Any, path: Path) -> Any:
-        action(value, path)
+        try:
+            action(value, path)
+        except FaultError as fault:
+            faults.append(fault)
         return value
 
     rewrite(tree, _CHECKS, (), apply)
+    raise_all(faults)
 
 
 def _volume(value: Any, path: Path) -> None:
@@ -37,19 +42,26 @@ def _one_of(*sources: str) -> Callable[[Any, Path], None]:
         if len(given) > 1:
             raise FaultError(path, f"{' and '.join(given)} are mutually exclusive: keep one")
         if not given and not {"driver", "external"} & set(value or {}):
-            raise FaultError(path, f"one of {', '.join(sources)} must be set")
+            raise FaultError(
+                path,
+                f"one of {', '.join(sources)} must be set: add one",
+                *((*path, name) for name in (*sources, "driver", "external")),
+            )
 
     return one
 
 
 def _port(value: Any, path: Path) -> None:
     if isinstance(value, dict) and "host_ip" in value and not is_address(str(value["host_ip"])):
-        raise FaultError((*path, "host_ip"), f"invalid IP address {value['host_ip']!r}")
+        raise FaultError(
+            (*path, "host_ip"),
+            f"invalid IP address {value['host_ip']!r}: give an address of this host",
+        )
 
 
 def _watched(value: Any, path: Path) -> None:
     if value == "":
-        raise FaultError(path, "the path can't be blank")
+        raise FaultError(path, "the path can't be blank: say what to watch")
 
 
 def _device(value: Any, path: Path) -> None:

@@ -1,36 +1,37 @@
-"""Why the schema refuses a tree, in one sentence. Imports jsonschema, so imported only on a failure."""
+"""Why the schema refuses a tree, a sentence a fault. Imports jsonschema, so imported only on a failure."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
 from compose.loader.scalars import Date
-from compose.loader.tree import FaultError, kind
+from compose.loader.tree import FaultError, kind, like
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from jsonschema.exceptions import ValidationError
 
 _NAMES = {"object": "mapping", "array": "list"}
 
 
-def explain(tree: Any, schema: dict[str, Any]) -> FaultError:
-    """The most telling of the tree's faults: the one deepest inside it."""
+def explain(tree: Any, schema: dict[str, Any]) -> list[FaultError]:
+    """All the faults of a tree; where alternatives fail, that of the one it came closest to."""
     types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "string", lambda _checker, value: isinstance(value, str) and not isinstance(value, Date)
     )
     validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         jsonschema.Draft202012Validator, type_checker=types
     )
-    found = [_deepest(error) for error in validator(schema).iter_errors(tree)]
-    if not found:
-        return FaultError((), "does not follow the Compose Specification")
-    return _Sentence(schema, max(found, key=_telling)).fault()
+    found = [
+        fault
+        for error in validator(schema).iter_errors(tree)
+        for fault in _Sentence(schema, _deepest(error)).faults()
+    ]
+    return found or [FaultError((), "does not follow the Compose Specification")]
 
 
 def _deepest(error: ValidationError) -> ValidationError:
@@ -61,13 +62,18 @@ class _Sentence:
         self._error = error
         self._path = tuple(error.absolute_path)
 
-    def fault(self) -> FaultError:
-        """The fault with its sentence."""
+    def faults(self) -> Iterator[FaultError]:
+        """The fault with its sentence; of attributes that are not known one each."""
         error = self._error
         if error.validator == "additionalProperties":
-            return self._unknown()
-        problem = _PROBLEMS.get(str(error.validator))
-        return FaultError(self._path, problem(self) if problem else error.message)
+            yield from self._unknown()
+        elif error.validator == "required":
+            for name in error.validator_value:
+                if name not in error.instance:
+                    yield FaultError(self._path, f"{name} is missing: add it", (*self._path, name))
+        else:
+            problem = _PROBLEMS.get(str(error.validator))
+            yield FaultError(self._path, problem(self) if problem else error.message)
 
     def type(self) -> str:
         value = self._error.instance
@@ -75,28 +81,28 @@ class _Sentence:
         *others, last = dict.fromkeys(self._types(self._error.schema))
         wanted = f"{', '.join(others)} or {last}" if others else last
         quoted = "a string" in wanted and not isinstance(value, dict | list) and value is not None
-        return f"must be {wanted}, not {got}{': put it in quotes' if quoted else ''}"
+        advice = "put it in quotes" if quoted else "remove it" if value is None else f"write {last}"
+        return f"must be {wanted}, not {got}: {advice}"
 
     def enum(self) -> str:
-        words: Iterable[Any] = self._error.validator_value
-        return f"must be one of {', '.join(map(str, words))}, not {self._error.instance!r}"
-
-    def required(self) -> str:
-        names: Iterable[str] = self._error.validator_value
-        missing = next(name for name in names if name not in self._error.instance)
-        return f"{missing} is missing: add it"
+        words = [str(word) for word in self._error.validator_value]
+        value = self._error.instance
+        return f"must be one of {', '.join(words)}, not {_shown(value)}{like(str(value), words)}"
 
     def unique(self) -> str:
-        return "has the same entry twice: remove one"
+        entries: list[Any] = self._error.instance
+        twice = next(entry for i, entry in enumerate(entries) if entry in entries[:i])
+        return f"has the same entry twice, {_shown(twice)}: remove one"
 
     def least(self) -> str:
-        return f"must be greater than or equal to {self._error.validator_value}"
+        return f"must be greater than or equal to {self._error.validator_value}, not {self._error.instance}"
 
     def most(self) -> str:
-        return f"must be less than or equal to {self._error.validator_value}"
+        return f"must be less than or equal to {self._error.validator_value}, not {self._error.instance}"
 
     def pattern(self) -> str:
-        return f"{self._error.instance!r} does not match {self._error.validator_value}"
+        wanted = self._error.schema.get("description", f"text like {self._error.validator_value}")
+        return f"{_shown(self._error.instance)} is not {wanted}"
 
     def _types(self, schema: Any) -> list[str]:
         if "$ref" in schema:
@@ -108,30 +114,39 @@ class _Sentence:
         articles = {"integer": "an ", "null": ""}
         return [f"{articles.get(name, 'a ')}{_NAMES.get(name, name)}" for name in names]
 
-    def _unknown(self) -> FaultError:
+    def _unknown(self) -> Iterator[FaultError]:
         schema = self._error.schema
         known = list(schema.get("properties", {}))
         patterns = schema.get("patternProperties", {})
-        name = next(
-            key
-            for key in self._error.instance
-            if key not in known and not any(re.search(pattern, key) for pattern in patterns)
-        )
-        place = (*self._path, name)
-        if not known:
-            return FaultError(
-                place, "not a valid name: use letters, digits, dots, hyphens and underscores"
+        for name in self._error.instance:
+            if name in known or any(re.search(pattern, name) for pattern in patterns):
+                continue
+            place = (*self._path, name)
+            if not known:
+                yield FaultError(
+                    place,
+                    "not a valid name: use letters, digits, dots, hyphens and underscores",
+                )
+                continue
+            advice = like(name, known)
+            fault = FaultError(
+                place, f"unknown attribute{advice or ': remove it, or begin its name with x-'}"
             )
-        close = difflib.get_close_matches(name, known, 1)
-        advice = f'did you mean "{close[0]}"?' if close else "remove it, or begin its name with x-"
-        return FaultError(place, f"unknown attribute, {advice}")
+            if advice:
+                fault.meant = (*self._path, advice.split('"')[1])
+            yield fault
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 _PROBLEMS: dict[str, Callable[[_Sentence], str]] = {
     "type": _Sentence.type,
     "anyOf": _Sentence.type,
     "enum": _Sentence.enum,
-    "required": _Sentence.required,
     "uniqueItems": _Sentence.unique,
     "minimum": _Sentence.least,
     "maximum": _Sentence.most,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compose.loader.merge import merge, without
-from compose.loader.tree import FaultError, dotted
+from compose.loader.tree import FaultError, dotted, like
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,10 @@ def _extended(
         base_origin = load(file, target, (*path, "file"))
     if target not in base_origin.services:
         raise FaultError(
-            path, f"service {target!r} not found in {base_origin.file}: check its name"
+            path,
+            f"service {target!r} not found in {base_origin.file}{like(target, base_origin.services) or ': check its name'}",
+            (*path, "file"),
+            ("services", target),
         )
     base = _extended(target, base_origin, load, (*trail, (origin.file, name)), {})
     own = {key: value for key, value in service.items() if key != "extends"}

@@ -7,15 +7,16 @@ files -> parse -> interpolate -> extends -> include -> merge -> validate -> cano
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compose.errors import ProjectError
 from compose.loader import select
 from compose.loader import settings as settings_phase
 from compose.loader.assemble import Assembly, Scope
-from compose.loader.consistency import check_consistency
+from compose.loader.consistency import check_consistency, check_names
 from compose.loader.defaults import normalize
 from compose.loader.document import as_json, document
+from compose.loader.documents import Files
 from compose.loader.environment import with_environment, with_labels
 from compose.loader.render import compact_json
 from compose.loader.request import LoadRequest
@@ -24,7 +25,7 @@ from compose.loader.sources import Disk
 from compose.loader.tree import FaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from compose.model.project import Project
     from compose.model.service import Service
@@ -34,6 +35,7 @@ __all__ = [
     "resolve_settings", "service_hash",
 ]  # fmt: skip
 
+T = TypeVar("T")
 NO_FILES = (
     "no configuration file provided: not found: create a compose.yaml, or give one with --file"
 )
@@ -69,7 +71,7 @@ def resolve_settings(request: LoadRequest) -> Settings:
     Raises ProjectError for a file that cannot be read or a bad name in it, UsageError for a bad
     --project-name.
     """
-    return settings_phase.resolve(request, Disk(request.working_dir), lambda _text: None)[0]
+    return settings_phase.resolve(request, Files(Disk(request.working_dir)), lambda _text: None)
 
 
 def load_project(request: LoadRequest) -> Loaded:
@@ -88,12 +90,25 @@ def load_model(request: LoadRequest) -> tuple[dict[str, Any], Settings, tuple[st
 
     Raises ProjectError, UsageError.
     """
-    return _Run(request).model(bare=not request.interpolate)
+    return _all_told(request, lambda run: run.model(bare=not request.interpolate))
 
 
 def compose_document(request: LoadRequest) -> Composed:
     """The project's full document. Raises ProjectError, UsageError."""
-    return _Run(request).composed()
+    return _all_told(request, _Run.composed)
+
+
+def _all_told(request: LoadRequest, work: Callable[[_Run], T]) -> T:
+    """A load; if it fails, the error tells of all that is wrong, not of the first thing alone."""
+    files = Files(Disk(request.working_dir))
+    try:
+        return work(_Run(request, files))
+    except ProjectError as error:
+        from compose.loader.diagnose import every_error
+
+        raise every_error(error, lambda: work(_Run(request, files))) from None
+    except RecursionError:
+        raise ProjectError("the project is nested too deeply: make its files flatter") from None
 
 
 def service_hash(service: Service) -> str:
@@ -118,18 +133,18 @@ def document_hash(service: Mapping[str, Any]) -> str:
 class _Run:
     """One load from beginning to end."""
 
-    def __init__(self, request: LoadRequest) -> None:
+    def __init__(self, request: LoadRequest, files: Files) -> None:
         self._request = request
-        self._disk = Disk(request.working_dir)
+        self._files = files
+        self._disk = files.disk
         self._warnings: list[str] = []
-        self._assembly = Assembly(
-            request, self._disk, request.environment.get("HOME", ""), self._warnings.append
-        )
+        home = request.environment.get("HOME", "")
+        self._assembly = Assembly(request, files, home, self._warnings.append)
 
     def model(self, *, bare: bool = False) -> tuple[dict[str, Any], Settings, tuple[str, ...]]:
         """The tree; `bare` knows no variable but the project's name, as the reference's raw model."""
         request = self._request
-        settings, parsed = settings_phase.resolve(request, self._disk, self._warnings.append)
+        settings = settings_phase.resolve(request, self._files, self._warnings.append)
         if not settings.files:
             raise ProjectError(NO_FILES)
         folder, variables = settings.working_dir, settings.environment
@@ -138,12 +153,12 @@ class _Run:
         tree = self._assembly.model(
             settings.files,
             Scope(folder, folder, variables, ()),
-            parsed,
             resolve_paths=request.resolve_paths,
         )
         if not tree:
-            raise ProjectError(
-                f"{self._disk.shown(settings.files[0])}: empty compose file: add services"
+            file = self._disk.shown(settings.files[0])
+            raise self._assembly.located(
+                FaultError((), f"{file} is an empty compose file: add services", ())
             )
         if not settings.name:
             raise ProjectError("project name must not be empty: give one with --project-name")
@@ -152,7 +167,7 @@ class _Run:
                 tree = normalize(tree, settings.name, variables)
             except FaultError as fault:
                 raise self._assembly.located(fault) from None
-        return tree, settings, tuple(self._warnings)
+        return tree, settings, tuple(dict.fromkeys(self._warnings))
 
     def composed(self) -> Composed:
         tree, settings, _ = self.model()
@@ -160,7 +175,7 @@ class _Run:
             full, disabled = self._selected(tree, settings)
         except FaultError as fault:
             raise self._assembly.located(fault) from None
-        return Composed(full, disabled, settings, tuple(self._warnings))
+        return Composed(full, disabled, settings, tuple(dict.fromkeys(self._warnings)))
 
     def _selected(
         self, tree: dict[str, Any], settings: Settings
@@ -180,6 +195,8 @@ class _Run:
             kept = select.only(names, active)
             disabled |= {name: service for name, service in active.items() if name not in kept}
             active = kept
+        if request.consistency and request.distinct_names:
+            check_names(active)
         for name in active:
             path, service = ("services", name), active[name]
             if request.resolve_environment:

@@ -26,4 +26,5 @@ class LoadRequest(Record):
     resolve_paths: bool = True
     consistency: bool = True
     resolve_environment: bool = True
+    distinct_names: bool = True  # refuse two services with one container_name
     all_resources: bool = False

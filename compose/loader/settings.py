@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 from compose.errors import ProjectError, UsageError
 from compose.loader import dotenv
 from compose.loader.interpolate import to_boolean
-from compose.loader.parse import parse
 from compose.loader.template import TemplateError, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from compose.loader.parse import Document
+    from compose.loader.documents import Files
     from compose.loader.request import LoadRequest
     from compose.loader.sources import Disk
 
@@ -46,13 +45,9 @@ class Settings:
     env_files: tuple[str, ...] = ()
 
 
-def resolve(
-    request: LoadRequest, disk: Disk, warn: Callable[[str], None]
-) -> tuple[Settings, dict[str, list[Document]]]:
-    """The settings, and the documents of the files if they had to be read for the name.
-
-    Raises ProjectError, UsageError.
-    """
+def resolve(request: LoadRequest, opened: Files, warn: Callable[[str], None]) -> Settings:
+    """The settings. Raises ProjectError, UsageError."""
+    disk = opened.disk
     if request.project_name and request.project_name != normal_name(request.project_name):
         raise UsageError(_invalid(request.project_name))
     folder = disk.absolute(request.project_directory) if request.project_directory else ""
@@ -72,9 +67,9 @@ def resolve(
         part.strip()
         for part in variables.get("COMPOSE_PROFILES", "").split(",")
     )
-    name, documents = _name(request, files, working_dir, variables, disk, warn)
+    name = _name(request, files, working_dir, variables, opened, warn)
     variables["COMPOSE_PROJECT_NAME"] = name
-    return Settings(name, files, working_dir, profiles, variables, read), documents
+    return Settings(name, files, working_dir, profiles, variables, read)
 
 
 def _folder(folder: str, files: Iterable[str], disk: Disk) -> str:
@@ -189,29 +184,28 @@ def _name(
     files: tuple[str, ...],
     working_dir: str,
     variables: Mapping[str, str],
-    disk: Disk,
+    opened: Files,
     warn: Callable[[str], None],
-) -> tuple[str, dict[str, list[Document]]]:
+) -> str:
     name = request.project_name or variables.get("COMPOSE_PROJECT_NAME", "")
     if name:
         if name != normal_name(name):
             raise ProjectError(_invalid(name))
-        return name, {}
-    documents = {file: list(parse(disk.read(file), disk.shown(file))) for file in files}
-    named = place = ""
-    for document in (entry for file in files for entry in documents[file]):
+        return name
+    named, place = "", ""
+    for document in (entry for file in files for entry in opened.documents(file)):
         said = document.tree.get("name") if isinstance(document.tree, dict) else None
         if isinstance(said, str | int | float) and said != "":
             named = str(said)
-            place = document.place(("name",))[1]
+            place = str(document.place(("name",)))
     if not named:
-        return normal_name(os.path.basename(working_dir)), documents  # noqa: PTH119
+        return normal_name(os.path.basename(working_dir))  # noqa: PTH119
     if request.interpolate:
         try:
             named = substitute(named, variables.get, _unset(warn))
         except TemplateError as error:
             raise ProjectError(f"{place}: name: {error}") from None
-    return normal_name(named) if request.normalize else named, documents
+    return normal_name(named) if request.normalize else named
 
 
 def _unset(warn: Callable[[str], None]) -> Callable[[str], None]:

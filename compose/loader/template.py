@@ -45,13 +45,13 @@ def _replace(match: re.Match[str], lookup: Lookup, warn: Warn) -> str:
         return _plain(match["name"], lookup, warn)
     if not match["braced"]:
         raise TemplateError(
-            f"invalid interpolation format {match.string!r}: write a literal $ as $$"
+            f"invalid interpolation format {match.string!r}: close the brace, or write a literal $ as $$"
         )
     inside, rest = _split(match[0])
     parts = _PARTS.fullmatch(inside)
     if parts is None:
         raise TemplateError(
-            f"invalid interpolation format {match.string!r}: write a literal $ as $$"
+            f"invalid interpolation format {match.string!r}: close the brace, or write a literal $ as $$"
         )
     name, operator, operand = parts.groups()
     if operator is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _TYPES = {
     type(None): "null", dict: "a mapping", list: "a list", str: "a string", bool: "a boolean",
@@ -21,12 +21,29 @@ _TYPES = {
 
 
 class FaultError(Exception):
-    """A phase found something wrong at `path`; the assembly says in which file and line."""
+    """A phase found something wrong at `path`; the assembly says in which file and line.
 
-    def __init__(self, path: tuple[str | int, ...], problem: str) -> None:
+    `missing` are the paths whose absence is the fault, any of which would do; `meant` is what should
+    stand there instead of the path. `others` are the faults that the phase found beside this one.
+    """
+
+    def __init__(
+        self, path: tuple[str | int, ...], problem: str, *missing: tuple[str | int, ...]
+    ) -> None:
         super().__init__(problem)
         self.path = path
         self.problem = problem
+        self.missing = missing
+        self.meant = path
+        self.others: tuple[FaultError, ...] = ()
+
+
+def raise_all(faults: Iterable[FaultError]) -> None:
+    """Raise the first of the faults, if there are any, with the others beside it."""
+    found = list(faults)
+    if found:
+        found[0].others = tuple(found[1:])
+        raise found[0]
 
 
 class Rule:
@@ -115,3 +132,11 @@ def dotted(path: tuple[str | int, ...]) -> str:
 def kind(value: Any) -> str:
     """What a person calls the type of a value, with its article."""
     return _TYPES.get(type(value), "a number")
+
+
+def like(name: str, known: Iterable[str]) -> str:
+    """`, did you mean "x"?` if one of the known names is close, else ""."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f', did you mean "{close[0]}"?' if close else ""

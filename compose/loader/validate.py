@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from compose.loader.scalars import Date
+from compose.loader.tree import raise_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def validate(tree: Any) -> None:
-    """Raises FaultError with the first thing that the schema does not allow."""
+    """Raises FaultError for what the schema does not allow."""
     if not _checker()(tree):
         from compose.loader.explain import explain
 
-        raise explain(tree, schema())
+        raise_all(explain(tree, schema()))
 
 
 @cache

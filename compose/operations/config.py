@@ -82,7 +82,6 @@ def config_output(request: ConfigRequest) -> ConfigOutput:
     if request.listing is not None:
         return _listing(request, request.listing)
     composed = compose_document(changed(request.load, resolve_environment=True))
-    _container_names_differ(composed, check=request.load.consistency)
     if request.resolve_image_digests or request.lock_image_digests:
         composed = _pinned(composed, request)
     if request.quiet:
@@ -117,7 +116,7 @@ def _sorted(value: Any) -> Any:
 
 
 def _listing(request: ConfigRequest, listing: Listing) -> ConfigOutput:
-    load = request.load
+    load = changed(request.load, distinct_names=False)
     if listing in {"services", "volumes", "networks", "models", "hash"}:
         load = changed(load, services=())
     if listing != "environment":
@@ -229,19 +228,6 @@ def _strings(value: Any) -> Iterable[str]:
     elif isinstance(value, list):
         for entry in value:
             yield from _strings(entry)
-
-
-def _container_names_differ(composed: Composed, *, check: bool) -> None:
-    owners: dict[str, str] = {}
-    for name, service in composed.full["services"].items() if check else ():
-        container = service.get("container_name")
-        if container in owners:
-            raise ProjectError(
-                f"services.{name}: container name {container!r} is already in use by service"
-                f" {owners[container]}: change one of them"
-            )
-        if container:
-            owners[container] = name
 
 
 def _pinned(composed: Composed, request: ConfigRequest) -> Composed:

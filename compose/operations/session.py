@@ -93,11 +93,12 @@ class Session(Record):
     def identity(self) -> tuple[str, Mapping[str, str]]:
         """The project's name, and the variables of the shell and .env. Raises ProjectError."""
         # Not through loader.load: reading the name alone needs a third of its modules.
+        from compose.loader.documents import Files
         from compose.loader.settings import resolve
         from compose.loader.sources import Disk
 
         named = self.load.project_name or self.environment.get("COMPOSE_PROJECT_NAME")
-        settings, _ = resolve(self.load, Disk(self.load.working_dir), lambda _text: None)
+        settings = resolve(self.load, Files(Disk(self.load.working_dir)), lambda _text: None)
         if not settings.files and not named:
             raise ComposeError(NO_FILES)
         return settings.name, settings.environment

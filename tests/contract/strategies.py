@@ -171,7 +171,9 @@ def value(draw: st.DrawFn) -> tuple[dict[str, str], str]:
 def scalars(draw: st.DrawFn) -> tuple[dict[str, str], str]:
     """Plain scalars as both read them, and texts as both write them."""
     plain = _of("0123456789_.+-eExobinfaNTZ:~", 9).filter(lambda text: text[-1] != ":" and text.strip("-.") != "" and text not in {"-", "~"} and not text.startswith(("- ", "? ")))  # fmt: skip
-    texts = st.text(st.characters(codec="utf-8", exclude_characters="$"), max_size=12) | _of("ab :#-?'\"\n\t,[]{}&*!|>%@`\\", 10)
+    texts = st.text(st.characters(codec="utf-8", exclude_characters="$"), max_size=12) | _of(
+        "ab :#-?'\"\n\t,[]{}&*!|>%@`\\", 10
+    )
     lines = [f"  - {draw(plain)}" for _ in range(15)]
     lines += ["  - " + _json(draw(texts)) for _ in range(15)]
     text = "services: {a: {image: i}}\nx-s:\n" + "\n".join(lines) + "\n"
@@ -193,7 +195,9 @@ _LINE = st.one_of(
 @st.composite
 def dotenv(draw: st.DrawFn) -> tuple[dict[str, str], str]:
     """A .env file, seen by --environment or as a service's env_file."""
-    text = "\n".join(draw(st.lists(_LINE, min_size=1, max_size=5))) + draw(st.sampled_from(("\n", "")))
+    text = "\n".join(draw(st.lists(_LINE, min_size=1, max_size=5))) + draw(
+        st.sampled_from(("\n", ""))
+    )
     compose = "services: {a: {image: i, env_file: own.env}}\n"
     if draw(st.booleans()):
         return {"compose.yaml": "services: {a: {image: i}}\n", ".env": text}, "config --environment"

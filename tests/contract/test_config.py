@@ -1,136 +1,98 @@
 """Our `config` beside docker compose's, over every project in projects/.
 
-A folder is a project. Its file `arguments`, if there is one, has a command line a line; otherwise the
-whole document is compared, as JSON and YAML, and the hashes; `stdin`
-is what is typed. What the reference prints is right, byte for byte; what it refuses
-we refuse. It needs no Docker.
+A folder is a project. Its file `arguments`, if there is one, has a command line a line, after
+variables of its environment (`NAME=value`); otherwise the whole document is compared, as JSON and
+YAML, and the hashes; `stdin` is what is typed. What the reference prints is right, byte for byte
+but for the last line's end; what it refuses we refuse, with its exit code. It needs no Docker.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
-import os
-import shlex
 import shutil
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from compose.errors import ComposeError
-from compose.loader.load import LoadRequest
-from compose.operations.config import ConfigRequest, config
+from tests.contract import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
 
 pytestmark = pytest.mark.peer
 
-HERE = Path(__file__).parent
-HOUSE = HERE.parents[1]
+PROJECTS = Path(__file__).parent / "projects"
 DEFAULT = "config --format json\nconfig\nconfig --hash '*'"
-UNSORTED = {"--volumes", "--networks", "--images", "--services", "--variables"}
 
 
-def cases() -> list[tuple[str, str]]:
-    """(folder, command line) of every case."""
+class Case(NamedTuple):
+    """One command line in one project's folder."""
+
+    folder: str
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.line}"
+
+
+def cases() -> list[Case]:
+    """All of them."""
     found = []
-    for folder in sorted(path for path in (HERE / "projects").iterdir() if path.is_dir()):
+    for folder in sorted(path for path in PROJECTS.iterdir() if path.is_dir()):
         arguments = folder / "arguments"
         text = arguments.read_text() if arguments.exists() else DEFAULT
-        found += [(folder.name, line) for line in text.splitlines() if line and line[0] != "#"]
+        found += [Case(folder.name, line) for line in text.splitlines() if line and line[0] != "#"]
     return found
 
 
-def request(line: str, folder: Path, environment: dict[str, str]) -> ConfigRequest:
-    """The command line as the CLI would ask it."""
-    parser = argparse.ArgumentParser()
-    for name in ("-f", "--profile", "--env-file"):
-        parser.add_argument(name, action="append", default=[])
-    for name in ("-p", "--project-directory", "--format", "--hash"):
-        parser.add_argument(name, default="")
-    parser.add_argument("config")
-    parser.add_argument("services", nargs="*")
-    listings = (
-        "services",
-        "volumes",
-        "networks",
-        "models",
-        "profiles",
-        "images",
-        "variables",
-        "environment",
-    )
-    for name in listings:
-        parser.add_argument(f"--{name}", action="store_true", dest=f"list_{name}")
-    for name in (
-        "--no-interpolate", "--no-normalize", "--no-path-resolution", "--no-consistency",
-        "--no-env-resolution", "--resolve-image-digests", "--lock-image-digests", "--quiet",
-    ):  # fmt: skip
-        parser.add_argument(name, action="store_true")
-    got = parser.parse_intermixed_args(shlex.split(line))
-    listing = "hash" if got.hash else next((n for n in listings if getattr(got, f"list_{n}")), None)
-    return ConfigRequest(
-        load=LoadRequest(
-            files=tuple(got.f),
-            project_directory=got.project_directory,
-            project_name=got.p,
-            profiles=tuple(got.profile),
-            env_files=tuple(got.env_file),
-            environment=environment,
-            working_dir=str(folder),
-            services=tuple(got.services),
-            interpolate=not got.no_interpolate,
-            normalize=not got.no_normalize,
-            resolve_paths=not got.no_path_resolution,
-            consistency=not got.no_consistency,
-            resolve_environment=not got.no_env_resolution,
-        ),
-        format=got.format,
-        listing=listing,  # type: ignore[arg-type]
-        hashed=() if got.hash in {"", "*"} else tuple(got.hash.split(",")),
-        quiet=got.quiet,
-        resolve_image_digests=got.resolve_image_digests,
-        lock_image_digests=got.lock_image_digests,
-    )
+class Bench:
+    """The projects' copies, and the reference's answers, asked for ahead by a few workers."""
+
+    def __init__(self, folder: Path, wanted: list[Case], pool: ThreadPoolExecutor) -> None:
+        self._folder = folder
+        for name in {case.folder for case in wanted}:
+            shutil.copytree(PROJECTS / name, folder / name, symlinks=True)
+        self._answers: dict[Case, Future[reference.Answer]] = {
+            case: pool.submit(reference.theirs, self.place(case), case.line, self.typed(case))
+            for case in wanted
+        }
+
+    def place(self, case: Case) -> Path:
+        """The copy of the case's project."""
+        return self._folder / case.folder
+
+    def typed(self, case: Case) -> bytes:
+        """What comes in on standard input."""
+        stdin = PROJECTS / case.folder / "stdin"
+        return stdin.read_bytes() if stdin.exists() else b""
+
+    def right(self, case: Case) -> reference.Answer:
+        """The reference's answer."""
+        return self._answers[case].result()
 
 
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    found = list((HOUSE / ".venv-reference").glob("lib/*/site-packages/compose/docker-compose"))
-    if not found:
+@pytest.fixture(scope="module")
+def bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    if reference.program() is None:
         pytest.skip("the reference is not installed: sh .ci/reference")
-    return found[0]
+    wanted = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_config_is_the_reference"
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        yield Bench(tmp_path_factory.mktemp("projects"), wanted, pool)
 
 
-@pytest.mark.parametrize(("folder", "line"), cases(), ids=str)
-def test_config_is_the_reference(
-    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, line: str
-) -> None:
-    place = tmp_path / folder
-    shutil.copytree(HERE / "projects" / folder, place)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": "/home/somebody",
-        "SHELL_VARIABLE": "from the shell",
-    }
-    typed = (place / "stdin").read_bytes() if (place / "stdin").exists() else b""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
-    theirs = subprocess.run(
-        [reference, *shlex.split(line)],
-        cwd=place,
-        env=environment,
-        capture_output=True,
-        text=True,
-        input=typed.decode(),
-        check=False,
-    )
-    if theirs.returncode:
-        with pytest.raises(ComposeError) as refused:
-            config(request(line, place, environment))
-        assert "\n" not in str(refused.value)
-        return
-    ours = config(request(line, place, environment))
-    if UNSORTED & set(line.split()):
-        assert sorted(ours.splitlines()) == sorted(theirs.stdout.splitlines())
-    else:
-        assert ours == theirs.stdout
+def test_the_corpus_is_large() -> None:
+    assert len({case.folder for case in cases()}) >= 30
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_config_is_the_reference(bench: Bench, case: Case) -> None:
+    mine = reference.ours(bench.place(case), case.line, bench.typed(case))
+    reference.assert_equal(case.line, mine, bench.right(case))

@@ -1,0 +1,83 @@
+"""Generated project files: docker compose and we accept and refuse the same, and print the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.contract import reference, strategies
+
+pytestmark = pytest.mark.peer
+
+Project = tuple[dict[str, str], str]
+#: More of them, for an hour's search: PYCOMPOSE_EXAMPLES=2000.
+EXAMPLES = int(os.environ.get("PYCOMPOSE_EXAMPLES", "12"))
+bounded = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=EXAMPLES <= 12,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def several(projects: st.SearchStrategy[Project]) -> st.SearchStrategy[list[Project]]:
+    """A few at a time: the reference's processes run beside each other."""
+    return st.lists(projects, min_size=6, max_size=6)
+
+
+def compare(projects: list[Project]) -> None:
+    """Each project's files in a folder of its own, both sides' answers beside each other."""
+    if reference.program() is None:
+        pytest.skip("the reference is not installed: sh .ci/reference")
+    top = Path(tempfile.mkdtemp(prefix="pycompose-property-"))
+    try:
+        places = []
+        for number, (files, _line) in enumerate(projects):
+            place = top / str(number) / "proj"
+            for name, text in {**strategies.BESIDE, **files}.items():
+                file = place / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+            places.append(place)
+        lines = [line for _, line in projects]
+        with ThreadPoolExecutor(4) as pool:
+            rights = list(pool.map(reference.theirs, places, lines))
+        for (files, line), place, right in zip(projects, places, rights, strict=True):
+            if right.crashed:
+                continue
+            note("\n".join([line, *(f"--- {name}\n{text}" for name, text in files.items())]))
+            reference.assert_equal(line, reference.ours(place, line), right)
+    finally:
+        shutil.rmtree(top)
+
+
+@bounded
+@given(several(strategies.project()))
+def test_projects(projects: list[Project]) -> None:
+    compare(projects)
+
+
+@bounded
+@given(several(strategies.value()))
+def test_one_odd_value(projects: list[Project]) -> None:
+    compare(projects)
+
+
+@bounded
+@given(several(strategies.scalars()))
+def test_scalars_and_texts(projects: list[Project]) -> None:
+    compare(projects)
+
+
+@bounded
+@given(several(strategies.dotenv()))
+def test_env_files(projects: list[Project]) -> None:
+    compare(projects)
