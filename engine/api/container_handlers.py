@@ -231,6 +231,12 @@ async def logs(engine: Engine, exchange: Exchange, name: str) -> None:
 
 
 def _encode(batch: list[Entry], request: LogRequest, *, terminal: bool) -> bytes:
+    if not (request.details or request.timestamps):
+        if terminal:
+            return b"".join([entry.text for entry in batch])
+        return b"".join(
+            [encode_frame(STDERR if e.stream == "stderr" else STDOUT, e.text) for e in batch]
+        )
     out = []
     for entry in batch:
         text = entry.text

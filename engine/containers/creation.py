@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers import checks, docker_json, restart
 from engine.containers.config import Config, HealthConfig
+from engine.containers.log_options import check_log_driver
 from engine.containers.model import Container, EndpointSettings
 from engine.containers.mounts import decide_mounts
 from engine.containers.signals import parse_signal
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from engine.images.model import Image
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-LOG_DRIVERS = ("", "json-file", "local", "none")
 _ADJECTIVES = (
     "amber", "bold", "calm", "deft", "eager", "fond", "glad", "keen", "lucid", "merry", "noble",
     "quick", "sunny", "tidy", "vivid", "witty",
@@ -141,11 +141,7 @@ def _check(config: Config, host_config: HostConfig) -> None:
     checks.check_devices(host_config)
     if config.stop_signal:
         parse_signal(config.stop_signal)
-    if host_config.log_config.type not in LOG_DRIVERS:
-        raise NotSupportedError(
-            f"logging driver {host_config.log_config.type!r} is not supported: "
-            "use json-file, local or none"
-        )
+    check_log_driver(host_config.log_config.type)
     if host_config.device_requests:
         wanted = [list(names) for r in host_config.device_requests for names in r.capabilities]
         raise NotSupportedError(

@@ -8,14 +8,15 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.containers.checks import parse_set
+from engine.containers.log_options import log_target
 from engine.errors import InvalidRequestError
 from engine.runtime.compile import ContainerInputs
 from engine.runtime.program import DEFAULT_PATH
 from engine.runtime.security_options import parse_security_options
-from engine.runtime.spec import DeviceNode, DeviceRule, Limits, LogTarget, Rlimit, Rootfs
+from engine.runtime.spec import DeviceNode, DeviceRule, Limits, Rlimit, Rootfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from engine.containers.config import Config, DeviceMapping, HostConfig, ThrottleDevice
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from engine.runtime.spec import Mount
 
 CPU_PERIOD = 100_000
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-LOG_SIZE, LOG_FILES = 20_000_000, 5
 #: Below /dev, but a container's own (or made by whoever made the host a container).
 OWN_DEVICES = {
     "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/ptmx", "/dev/.lxc",
@@ -62,7 +61,7 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
         args=(container.path, *container.args),
         env=environment(config),
         run_dir=str(run_dir),
-        log=log_target(container, folder),
+        log=log_target(container, str(folder / f"{container.id}-json.log")),
         cwd=config.working_dir or "/",
         user=config.user,
         groups=tuple(host.group_add or ()),
@@ -224,59 +223,6 @@ def parse_rule(text: str) -> DeviceRule:
         raise InvalidRequestError(
             f'invalid device cgroup rule format: "{text}"', hint='write "c 1:3 rwm"'
         ) from error
-
-
-def log_target(container: Container, folder: Path) -> LogTarget:
-    """Where output goes. Raises InvalidRequestError for options that make no sense."""
-    options = dict(container.host_config.log_config.config or {})
-    driver = container.host_config.log_config.type
-    attributes = _log_attributes(container, options)
-    for known in ("labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"):
-        options.pop(known, None)
-    size = parse_size(options.pop("max-size", "")) if "max-size" in options else LOG_SIZE
-    files = options.pop("max-file", str(LOG_FILES))
-    compress = options.pop("compress", "false") == "true"
-    if options:
-        raise InvalidRequestError(
-            f"unknown log opt '{next(iter(options))}' for {driver} log driver"
-        )
-    if not files.isdigit() or int(files) < 1:
-        raise InvalidRequestError("max-file cannot be less than 1")
-    return LogTarget(
-        driver="none" if driver == "none" else "json-file",
-        path=str(folder / f"{container.id}-json.log"),
-        max_size=size,
-        max_files=int(files),
-        compress=compress,
-        attributes=attributes,
-    )
-
-
-def _log_attributes(
-    container: Container, options: Mapping[str, str]
-) -> tuple[tuple[str, str], ...]:
-    chosen: dict[str, str] = {}
-    labels = container.config.labels
-    for name in filter(None, options.get("labels", "").split(",")):
-        if name in labels:
-            chosen[name] = labels[name]
-    variables = dict(entry.partition("=")[::2] for entry in container.config.env)
-    for name in filter(None, options.get("env", "").split(",")):
-        if name in variables:
-            chosen[name] = variables[name]
-    return tuple(chosen.items())
-
-
-def parse_size(text: str) -> int:
-    """ "10m" -> bytes; "-1" is no limit. Raises InvalidRequestError."""
-    lowered = text.strip().lower().removesuffix("b") or "0"
-    unit = lowered[-1] if lowered[-1] in "kmg" else ""
-    number = lowered.removesuffix(unit) if unit else lowered
-    try:
-        value = int(float(number) * _UNITS[unit])
-    except ValueError as error:
-        raise InvalidRequestError(f"invalid size: '{text}'", hint="write 10m or 1g") from error
-    return -1 if value < 0 else value
 
 
 def seccomp_choice(host: HostConfig) -> tuple[bool, dict[str, object] | None]:

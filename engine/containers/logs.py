@@ -11,9 +11,8 @@ import gzip
 import json
 import os
 import time
-from dataclasses import dataclass
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry: `text` ends in a newline unless more of the line follows."""
 
     stream: str
@@ -79,9 +77,12 @@ def _window(request: LogRequest) -> Callable[[list[bytes]], list[Entry]]:
     since, until = _bound(request.since_ns), _bound(request.until_ns)
 
     def choose(lines: list[bytes]) -> list[Entry]:
+        entries = parse_all(lines)
+        if len(wanted) == 2 and since is None and until is None:
+            return entries
         return [
             entry
-            for entry in (parse(line) for line in lines if line)
+            for entry in entries
             if entry.stream in wanted
             and (since is None or entry.time >= since)
             and (until is None or entry.time <= until)
@@ -127,14 +128,36 @@ class _Followed:
             self._stream.close()
 
 
+def parse_all(lines: list[bytes]) -> list[Entry]:
+    """The entries of whole lines; all at once, which is what makes it fast, where all are sound."""
+    try:
+        documents = json.loads(b"[%s]" % b",".join(filter(None, lines)))
+        return [
+            Entry(
+                document["stream"],
+                document["time"],
+                document["log"].encode("utf-8", "surrogateescape"),  # as the writer has it
+                _attributes(document["attrs"]) if "attrs" in document else "",
+            )
+            for document in documents
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [parse(line) for line in lines if line]
+
+
 def parse(line: bytes) -> Entry:
     """One line of the file; a broken one (a torn write) is shown as it is."""
     try:
         document = json.loads(line)
-        attributes = ",".join(f"{k}={v}" for k, v in document.get("attrs", {}).items())
-        return Entry(document["stream"], document["time"], document["log"].encode(), attributes)
+        text = document["log"].encode("utf-8", "surrogateescape")
+        attributes = _attributes(document.get("attrs", {}))
+        return Entry(document["stream"], document["time"], text, attributes)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Entry("stderr", "0001-01-01T00:00:00Z", line + b"\n")
+
+
+def _attributes(document: Any) -> str:
+    return ",".join(f"{key}={value}" for key, value in document.items())
 
 
 def last_lines(path: str, count: int) -> tuple[IO[bytes] | None, list[bytes]]:

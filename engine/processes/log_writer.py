@@ -1,15 +1,15 @@
-"""A container's output in Docker's json-file format, rotated by size.
+"""A container's output on its way to its log: lines and parts, to a file, a journal or a syslog.
 
-A line is {"log":"text\\n","stream":"stdout","time":"RFC 3339 with nanoseconds"}; a line over 16 KiB
-comes in parts, of which only the last ends in a newline (Docker's rule, which its readers know).
+A line over 16 KiB comes in parts, of which only the last ends in a newline (Docker's rule, which its
+readers know). A journal or syslog gets the lines beside the file, from which they are read back.
 """
 
 from __future__ import annotations
 
-import os
-import time
-from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING
+
+from engine.processes.log_file import LogFile
+from engine.processes.log_outlet import open_outlet
 
 if TYPE_CHECKING:
     from engine.runtime.spec import LogTarget
@@ -18,82 +18,68 @@ if TYPE_CHECKING:
 PART = 16384
 
 
-def timestamp(now_ns: int) -> str:
-    """RFC 3339 in UTC with nanoseconds, as Docker writes it."""
-    seconds, nanoseconds = divmod(now_ns, 1_000_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09d}Z"
-
-
 class LogWriter:
-    """Appends entries; one write for all lines of a read."""
+    """Takes what was read, in any pieces. Raises OSError for a target that cannot be opened."""
 
     def __init__(self, target: LogTarget) -> None:
-        self._target = target
-        self._fd = -1
-        self._size = 0
         self._rest = {"stdout": b"", "stderr": b""}
-        extra = ",".join(f"{quote(k)}:{quote(v)}" for k, v in target.attributes)
-        self._attributes = f',"attrs":{{{extra}}}' if extra else ""
-        if target.driver != "none":
-            self._open()
+        self._file = LogFile(target) if target.path and target.driver != "none" else None
+        self._outlet = open_outlet(target)
 
     def write(self, stream: str, data: bytes) -> None:
         """Take what a read gave. Raises OSError (a full disk); the data of that read is then lost."""
-        if self._fd < 0:
+        if self._file is None and self._outlet is None:
             return
-        lines = (self._rest[stream] + data).split(b"\n")
-        rest = lines.pop()
+        data = self._rest[stream] + data
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
         parts: list[bytes] = []
-        for line in lines:
-            start = _cut(line, parts)
-            parts.append(line[start:] + b"\n")
-        self._rest[stream] = rest[_cut(rest, parts) :]
-        if parts:
-            self._append(stream, parts)
+        if _has_long_line(data, end):
+            for line in data[: end - 1].split(b"\n"):
+                start = _cut(line, parts)
+                parts.append(line[start:] + b"\n")
+            end = 0
+        self._rest[stream] = b""
+        lines = data[:end]
+        start = _cut(rest, parts)
+        self._rest[stream] = rest[start:]
+        self._hand_on(stream, lines, parts)
 
     def close(self) -> None:
-        """Write what has no newline yet, and close."""
-        if self._fd < 0:
-            return
-        for stream, rest in self._rest.items():
-            if rest:
-                self._append(stream, [rest])
-        os.close(self._fd)
-        self._fd = -1
-
-    def _append(self, stream: str, parts: list[bytes]) -> None:
-        tail = f'{self._attributes},"stream":"{stream}","time":"{timestamp(time.time_ns())}"}}\n'
-        text = "".join(f'{{"log":{quote(part.decode("utf-8", "replace"))}{tail}' for part in parts)
-        raw = text.encode("utf-8", "replace")
-        view = memoryview(raw)
+        """Write what has no newline yet, and close. Raises OSError, but closes nevertheless."""
         try:
-            while view:
-                view = view[os.write(self._fd, view) :]
-        except OSError:
-            os.ftruncate(self._fd, self._size)  # half an entry would spoil the next one
-            raise
-        self._size += len(raw)
-        if 0 < self._target.max_size <= self._size:
-            self._rotate()
+            for stream, rest in self._rest.items():
+                if rest:
+                    self._hand_on(stream, b"", [rest])
+        finally:
+            self._rest = {"stdout": b"", "stderr": b""}
+            if self._file is not None:
+                self._file.close()
+            if self._outlet is not None:
+                self._outlet.close()
+            self._file = self._outlet = None
 
-    def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(self._target.path, flags, 0o640)
-        self._size = os.fstat(self._fd).st_size
+    def _hand_on(self, stream: str, lines: bytes, parts: list[bytes]) -> None:
+        if self._outlet is not None:
+            for line in lines.split(b"\n")[:-1]:
+                self._outlet.send(stream, line + b"\n")
+            for part in parts:
+                self._outlet.send(stream, part)
+        if self._file is not None and lines:
+            self._file.append_lines(stream, lines)
+        if self._file is not None and parts:
+            self._file.append_parts(stream, parts)
 
-    def _rotate(self) -> None:
-        path, count = self._target.path, self._target.max_files
-        os.close(self._fd)
-        if count <= 1:
-            os.truncate(path, 0)
-        else:
-            for number in range(count - 1, 1, -1):
-                for suffix in ("", ".gz"):
-                    _move(f"{path}.{number - 1}{suffix}", f"{path}.{number}{suffix}")
-            _move(path, f"{path}.1")
-            if self._target.compress:
-                _compress(f"{path}.1")
-        self._open()
+
+def _has_long_line(data: bytes, end: int) -> bool:
+    """Whether one of the lines up to `end` is over PART; looks at few of their bytes."""
+    start = 0
+    while end - start > PART:
+        newline = data.rfind(b"\n", start, start + PART + 1)
+        if newline < 0:
+            return True
+        start = newline + 1
+    return False
 
 
 def _cut(line: bytes, parts: list[bytes]) -> int:
@@ -106,19 +92,3 @@ def _cut(line: bytes, parts: list[bytes]) -> int:
         parts.append(line[start:end])
         start = end
     return start
-
-
-def _move(old: str, new: str) -> None:
-    try:
-        os.replace(old, new)
-    except FileNotFoundError:
-        pass  # fewer rotations than files allowed, so far
-
-
-def _compress(path: str) -> None:
-    import gzip
-
-    with open(path, "rb") as plain, gzip.open(f"{path}.gz", "wb", 5) as packed:
-        while chunk := plain.read(1 << 20):
-            packed.write(chunk)
-    os.unlink(path)

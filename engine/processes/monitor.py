@@ -56,7 +56,8 @@ def run_monitor(request: dict[str, Any], spec_fd: int, channel: socket.socket) -
     except launch.LaunchError as error:
         channel.send(messages.encode(failed=error.message, exit_code=error.exit_code))
     except OSError as error:
-        channel.send(messages.encode(failed=f"cannot start: {error}", exit_code=125))
+        words = str(error) if error.filename else error.strerror or str(error)
+        channel.send(messages.encode(failed=f"cannot start: {words}", exit_code=125))
     os._exit(0)
 
 

@@ -176,14 +176,25 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class LogTarget:
-    """Where the monitor writes output. Driver "json-file" or "none"; sizes in bytes, -1 no limit."""
+    """Where the monitor writes output; sizes in bytes, -1 no limit.
 
-    driver: Literal["json-file", "local", "none"] = "json-file"
+    `path` is the file of json-file and local, and what journald and syslog are read back from; "" for
+    none. `fields` are journald's, `address` is syslog's ("unixgram:///dev/log", "tcp://host:601").
+    `buffer` bytes wait for a journal or syslog that is slow; 0: the container waits for it.
+    """
+
+    driver: Literal["json-file", "local", "none", "journald", "syslog"] = "json-file"
     path: str = ""
     max_size: int = 20_000_000
     max_files: int = 5
     compress: bool = False
     attributes: tuple[tuple[str, str], ...] = ()
+    tag: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    address: str = ""
+    facility: int = 3
+    form: str = ""  # "", "rfc3164", "rfc5424", "rfc5424micro"
+    buffer: int = 0
 
 
 @dataclass(frozen=True, slots=True)

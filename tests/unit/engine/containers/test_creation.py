@@ -57,7 +57,7 @@ def test_the_networks_begin_with_the_mode() -> None:
         (ContainerRequest(Config(), name="-x"), "Invalid container name"),
         (ContainerRequest(Config(stop_signal="NOPE")), "invalid signal"),
         (ContainerRequest(Config(working_dir="x")), "absolute path"),
-        (ContainerRequest(Config(), HostConfig(log_config=LogConfig("syslog"))), "syslog"),
+        (ContainerRequest(Config(), HostConfig(log_config=LogConfig("gelf"))), "gelf"),
         (ContainerRequest(Config(), HostConfig(memory=1)), "6MB"),
         (ContainerRequest(Config(), HostConfig(storage_opt={"size": "1"})), "storage_opt"),
         (ContainerRequest(Config(), HostConfig(restart_policy=RestartPolicy("x"))), "policy"),
