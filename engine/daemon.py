@@ -29,6 +29,8 @@ from engine.errors import EngineError
 from engine.events.bus import EventBus
 from engine.host import probe_host
 from engine.images.pull import Puller
+from engine.images.push import Pusher
+from engine.images.registry.settings import read_settings, settings_folder
 from engine.images.store import Images
 from engine.networks.ports import PortHolder
 from engine.networks.service import Networks
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from engine.boot import Helpers
     from engine.build.request import Report
+    from engine.images.registry.settings import RegistrySettings
     from engine.storage.paths import Layout
 
 
@@ -73,7 +76,8 @@ async def serve(
         dns = await open_dns(layout.run)
         stack.callback(dns.close)
         events = EventBus(database)
-        images = Images(layout, database, events)
+        settings = read_settings(settings_folder())
+        images = Images(layout, database, events, settings.layer_limit)
         networks = Networks(
             database, events, worker, dns, identity, pools or DEFAULT_POOLS,
             PortHolder(publish_address),
@@ -86,9 +90,9 @@ async def serve(
         )  # fmt: skip
         stopping = trio.Event()
         async with trio.open_nursery() as nursery:
-            engine = compose_engine(rooms, nursery, stopping.set)
+            engine = compose_engine(rooms, settings, nursery, stopping.set)
             await engine.containers.restore()
-            await images.sweep()
+            await images.recover()
             listener = listen(layout)
             nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
             nursery.start_soon(obey_signals, stopping.set)
@@ -104,10 +108,15 @@ async def serve(
             tree.remove_parent(rooms.host.cgroup_mode, f"pycompose-{identity}")
 
 
-def compose_engine(rooms: Rooms, nursery: trio.Nursery, shut_down: Callable[[], None]) -> Engine:
+def compose_engine(
+    rooms: Rooms,
+    settings: RegistrySettings,
+    nursery: trio.Nursery,
+    shut_down: Callable[[], None],
+) -> Engine:
     """The upper rooms on the lower ones."""
     containers = Containers(rooms, nursery)
-    puller = Puller(rooms.images, rooms.events, rooms.host.architecture)
+    puller = Puller(rooms.images, rooms.events, rooms.host.architecture, settings)
 
     async def pull(name: str, report: Report, auths: Mapping[str, Any]) -> None:
         await puller.pull(name, report, credentials=credentials_for(name, auths))
@@ -124,6 +133,7 @@ def compose_engine(rooms: Rooms, nursery: trio.Nursery, shut_down: Callable[[], 
         events=rooms.events,
         images=rooms.images,
         puller=puller,
+        pusher=Pusher(rooms.images, rooms.events, settings),
         volumes=rooms.volumes,
         networks=rooms.networks,
         containers=containers,

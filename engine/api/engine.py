@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.events.bus import EventBus
     from engine.host import HostFacts
     from engine.images.pull import Puller
+    from engine.images.push import Pusher
     from engine.images.store import Images
     from engine.networks.service import Networks
     from engine.storage.paths import Layout
@@ -30,6 +31,7 @@ class Engine:
     events: EventBus
     images: Images
     puller: Puller
+    pusher: Pusher
     volumes: Volumes
     networks: Networks
     containers: Containers

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
-
-import trio
 
 from engine.api.container_filters import has_label
 from engine.api.exchange import Exchange, Response
+from engine.api.pipes import read_in_thread
 from engine.api.times import rfc3339
 from engine.containers.logs import parse_time
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError
+from engine.errors import EngineError, InvalidRequestError, NotFoundError
 from engine.images.changes import apply_changes
-from engine.images.reference import parse_reference
-from engine.images.registry.auth import Credentials, decode_registry_auth
-from engine.images.store import spool
+from engine.images.reference import fits, parse_reference
+from engine.images.registry.auth import decode_registry_auth
+from engine.images.registry.manifest import Platform
+from engine.images.registry.search import fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from engine.api.engine import Engine
     from engine.images.model import Image
@@ -30,104 +31,163 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
     filters = request.filters()
     if request.text("filter"):
         filters.setdefault("reference", []).append(request.text("filter"))
-    parents = {image.parent for image in engine.images.all()}
-    found = [
-        image
-        for image in engine.images.all()
-        if _matches(engine, image, filters)
-        and (request.flag("all") or image.references or image.id not in parents)
-    ]
-    return Response(document=[summary(engine, image) for image in found])
+    everything = engine.images.all()
+    test = compile_filters(engine, filters, LIST_FILTERS)
+    parents = {image.parent for image in everything}
+    shared = shared_sizes(everything) if request.flag("shared-size") else {}
+    return Response(
+        document=[
+            summary(image, shared=shared.get(image.id, -1))
+            for image in everything
+            if test(image) and (request.flag("all") or image.references or image.id not in parents)
+        ]
+    )
 
 
-def _matches(engine: Engine, image: Image, filters: dict[str, list[str]]) -> bool:
+LIST_FILTERS = ("before", "dangling", "label", "label!", "reference", "since", "until")
+PRUNE_FILTERS = ("dangling", "label", "label!", "until")
+
+
+def compile_filters(
+    engine: Engine, filters: dict[str, list[str]], allowed: tuple[str, ...]
+) -> Callable[[Image], bool]:
+    """The test that `filters` mean. Raises InvalidRequestError for an unknown or broken one."""
+    tests: list[Callable[[Image], bool]] = []
     for key, values in filters.items():
-        test = _TESTS.get(key)
-        if test is None:
+        if key not in allowed:
             raise InvalidRequestError(f"invalid filter '{key}'")
-        how = all if key in ("label", "until") else any
-        if not how(test(engine, image, value) for value in values):
-            return False
-    return True
+        each = [_TESTS[key](engine, value) for value in values]
+        if key in ("label", "label!", "until", "dangling"):
+            tests += each
+        else:
+            tests.append(_any_of(each))
+    return lambda image: all(test(image) for test in tests)
 
 
-_TESTS: dict[str, Callable[[Engine, Image, str], bool]] = {
-    "reference": lambda _, image, value: _fits(image, value),
-    "dangling": lambda _, image, value: (value in ("true", "1")) != bool(image.references),
-    "label": lambda _, image, value: has_label(image.config.get("Labels") or {}, value),
-    "before": lambda engine, image, value: _created(image) < _created(engine.images.find(value)),
-    "since": lambda engine, image, value: _created(image) > _created(engine.images.find(value)),
-    "until": lambda _, image, value: _created(image) < (parse_time(value, time.time_ns()) or 0),
+def _any_of(tests: list[Callable[[Image], bool]]) -> Callable[[Image], bool]:
+    return lambda image: any(test(image) for test in tests)
+
+
+def _dangling(_: Engine, value: str) -> Callable[[Image], bool]:
+    wanted = value.lower() in ("true", "1", "t")
+    if not wanted and value.lower() not in ("false", "0", "f"):
+        raise InvalidRequestError(f"invalid filter 'dangling={value}'")
+    return lambda image: wanted != bool(image.references)
+
+
+def _before(engine: Engine, value: str) -> Callable[[Image], bool]:
+    limit = created_ns(engine.images.find(value))
+    return lambda image: created_ns(image) < limit
+
+
+def _since(engine: Engine, value: str) -> Callable[[Image], bool]:
+    limit = created_ns(engine.images.find(value))
+    return lambda image: created_ns(image) > limit
+
+
+def _until(_: Engine, value: str) -> Callable[[Image], bool]:
+    limit = parse_time(value, time.time_ns()) or 0
+    return lambda image: created_ns(image) < limit
+
+
+def _labelled(_: Engine, value: str) -> Callable[[Image], bool]:
+    return lambda image: has_label(image.config.get("Labels") or {}, value)
+
+
+def _unlabelled(_: Engine, value: str) -> Callable[[Image], bool]:
+    return lambda image: not has_label(image.config.get("Labels") or {}, value)
+
+
+def _named(_: Engine, value: str) -> Callable[[Image], bool]:
+    return lambda image: any(fits(name, value) for name in (*image.references, *image.digests))
+
+
+_TESTS: dict[str, Callable[[Engine, str], Callable[[Image], bool]]] = {
+    "before": _before,
+    "dangling": _dangling,
+    "label": _labelled,
+    "label!": _unlabelled,
+    "reference": _named,
+    "since": _since,
+    "until": _until,
 }
 
 
-def _fits(image: Image, pattern: str) -> bool:
-    from fnmatch import fnmatchcase
-
-    for reference in image.references:
-        repository = reference.rpartition(":")[0]
-        if fnmatchcase(reference, pattern) or fnmatchcase(repository, pattern):
-            return True
-        try:
-            if parse_reference(pattern).familiar == reference and ":" in pattern:
-                return True
-        except EngineError:
-            continue
-    return False
-
-
-def _created(image: Image) -> int:
-    text = str(image.document.get("created") or "")
+def created_ns(image: Image) -> int:
+    """When it was made, by its config; 0 if that does not say."""
     try:
-        return parse_time(text, 0) or 0
+        return parse_time(str(image.document.get("created") or ""), 0) or 0
     except EngineError:
         return 0
 
 
-def summary(engine: Engine, image: Image) -> dict[str, Any]:
-    """An entry of the list."""
+def shared_sizes(images: Iterable[Image]) -> dict[str, int]:
+    """Bytes of each image's layers that another one has too, by id. Pure."""
+    images = list(images)
+    uses = Counter(chain for image in images for chain in image.chain_ids)
+    return {
+        image.id: sum(
+            layer.size
+            for chain, layer in zip(image.chain_ids, image.layers, strict=True)
+            if uses[chain] > 1
+        )
+        for image in images
+    }
+
+
+def summary(image: Image, *, shared: int = -1, containers: int = -1) -> dict[str, Any]:
+    """An entry of the list; -1 is Docker's word for what was not counted."""
     return {
         "Id": image.id,
         "ParentId": image.parent,
         "RepoTags": list(image.references),
-        "RepoDigests": [],
-        "Created": _created(image) // 1_000_000_000,
+        "RepoDigests": list(image.digests),
+        "Created": created_ns(image) // 1_000_000_000,
         "Size": image.size,
-        "SharedSize": -1,
-        "Labels": image.config.get("Labels") or {},
-        "Containers": len(engine.images.users(image.id)),
+        "SharedSize": shared,
+        "Labels": image.config.get("Labels"),
+        "Containers": containers,
     }
 
 
 async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /images/{name}/json."""
-    del exchange
     image = engine.images.find(name)
     document = image.document
-    return Response(
-        document={
-            "Id": image.id,
-            "RepoTags": list(image.references),
-            "RepoDigests": [],
-            "Parent": image.parent,
-            "Comment": document.get("comment", ""),
-            "Created": document.get("created") or rfc3339(0),
-            "DockerVersion": document.get("docker_version", ""),
-            "Author": document.get("author", ""),
-            "Config": image.config,
-            "Architecture": document.get("architecture", ""),
-            "Os": document.get("os", "linux"),
-            "Size": image.size,
-            "VirtualSize": image.size,
-            "GraphDriver": {"Name": "overlay2", "Data": {}},
-            "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
-            "Metadata": {"LastTagTime": rfc3339(0)},
-        }
-    )
+    shown = {
+        "Id": image.id,
+        "RepoTags": list(image.references),
+        "RepoDigests": list(image.digests),
+        "Parent": image.parent,
+        "Comment": document.get("comment", ""),
+        "Created": document.get("created") or rfc3339(0),
+        "DockerVersion": document.get("docker_version", ""),
+        "Author": document.get("author", ""),
+        "Config": image.config,
+        "Architecture": document.get("architecture", ""),
+        **({"Variant": document["variant"]} if document.get("variant") else {}),
+        "Os": document.get("os", "linux"),
+        "Size": image.size,
+        "GraphDriver": {"Name": "overlay2", "Data": _graph(engine, image)},
+        "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
+        "Metadata": {"LastTagTime": rfc3339(image.tagged_ns)},
+    }
+    if exchange.request.version < (1, 44):
+        shown["VirtualSize"] = image.size
+    return Response(document=shown)
+
+
+def _graph(engine: Engine, image: Image) -> dict[str, str]:
+    """The layers' folders, as overlay2 names them."""
+    try:
+        upper, *lower = engine.images.lower_dirs(image)
+    except (NotFoundError, ValueError):
+        return {}
+    return {"UpperDir": upper, **({"LowerDir": ":".join(lower)} if lower else {})}
 
 
 async def history(engine: Engine, exchange: Exchange, name: str) -> Response:
-    """GET /images/{name}/history."""
+    """GET /images/{name}/history, the youngest entry first."""
     del exchange
     image = engine.images.find(name)
     sizes = [layer.size for layer in image.layers]
@@ -144,66 +204,79 @@ async def history(engine: Engine, exchange: Exchange, name: str) -> Response:
                 "Comment": entry.get("comment", ""),
             }
         )
-    if entries:
-        entries[-1] |= {"Id": image.id, "Tags": list(image.references) or None}
-    return Response(document=list(reversed(entries)))
+    entries.reverse()
+    below: Image | None = image
+    for line in entries:  # an image that was built here knows those it was built on
+        if below is None:
+            break
+        line |= {"Id": below.id, "Tags": list(below.references) or None}
+        below = engine.images.known(below.parent)
+    return Response(document=entries)
 
 
 async def create(engine: Engine, exchange: Exchange) -> None:
     """POST /images/create: pull (fromImage) or import (fromSrc)."""
     request = exchange.request
     if request.text("fromSrc"):
-        await _import(engine, exchange)
+        await import_archive(engine, exchange)
         return
     name, tag = request.text("fromImage"), request.text("tag")
     if not name:
         raise InvalidRequestError("fromImage or fromSrc must be given")
+    every = False
     if tag:
-        name = f"{name}@{tag}" if tag.startswith("sha256:") else f"{name}:{tag}"
+        name = f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
     elif ":" not in name.rpartition("/")[2] and "@" not in name:
-        name = f"{name}:latest"
+        every = True  # no tag is all of them, as Docker has it
     parse_reference(name)
-    credentials = registry_auth(request.headers.get("x-registry-auth", ""))
+    credentials = decode_registry_auth(request.headers.get("x-registry-auth", ""))
     platform = request.text("platform")
     async with exchange.stream() as body:
         try:
-
-            async def report(message: dict[str, Any]) -> None:
-                await body.send_json(message)
-
-            await engine.puller.pull(name, report, credentials=credentials, platform=platform)
+            if every:
+                await engine.puller.pull_all(name, body.send_json, credentials=credentials)
+            else:
+                await engine.puller.pull(
+                    name, body.send_json, credentials=credentials, platform=platform
+                )
         except EngineError as error:
             await body.send_json({"errorDetail": {"message": str(error)}, "error": str(error)})
 
 
-def registry_auth(header: str) -> Credentials:
-    """X-Registry-Auth. Raises InvalidRequestError."""
-    return decode_registry_auth(header) if header else Credentials()
-
-
-async def _import(engine: Engine, exchange: Exchange) -> None:
+async def import_archive(engine: Engine, exchange: Exchange) -> None:
+    """The import half of POST /images/create: a root file system from the body or from a URL."""
     request = exchange.request
-    if request.text("fromSrc") != "-":
-        raise NotSupportedError("importing from a URL is not supported: send the archive itself")
+    source = request.text("fromSrc")
     repository, tag = request.text("repo"), request.text("tag")
+    architecture, system, variant = engine.host.architecture, "linux", ""
+    if request.text("platform"):
+        try:
+            wanted = Platform.parse(request.text("platform"))
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
+        architecture, system, variant = wanted.architecture, wanted.os, wanted.variant
+    if repository:
+        parse_reference(f"{repository}:{tag or 'latest'}")  # before the work, not after it
     created = rfc3339(time.time_ns())
+    comment = request.text("message") or f"Imported from {source}"
     document: dict[str, Any] = {
-        "architecture": engine.host.architecture,
-        "os": "linux",
+        "architecture": architecture,
+        "os": system,
+        **({"variant": variant} if variant else {}),
         "created": created,
-        "comment": request.text("message") or "Imported from -",
+        "comment": comment,
         "config": apply_changes({}, request.all("changes")),
-        "history": [{"created": created, "comment": request.text("message") or "Imported from -"}],
+        "history": [{"created": created, "comment": comment}],
     }
-    with spool(engine.images.scratch) as archive:
-        async for chunk in exchange.body():
-            await trio.to_thread.run_sync(archive.write, chunk)
-        archive.seek(0)
-        image = await engine.images.add_archive(archive, document)
+    body = exchange.body() if source == "-" else fetched(source)
+    unpack = engine.images.layers.unpack
+    folder, _, _ = await read_in_thread(body, unpack)
+    image = await engine.images.add_layer(None, folder, document)
     if repository:
         engine.images.tag(image, f"{repository}:{tag or 'latest'}")
-    async with exchange.stream() as body:
-        await body.send_json({"status": image.id})
+    engine.events.publish("image", "import", image.id, {"name": image.id})
+    async with exchange.stream() as answer:
+        await answer.send_json({"status": image.id})
 
 
 async def tag(engine: Engine, exchange: Exchange, name: str) -> Response:
@@ -218,16 +291,22 @@ async def tag(engine: Engine, exchange: Exchange, name: str) -> Response:
 
 async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
     """DELETE /images/{name}."""
-    done = await engine.images.remove(name, force=exchange.request.flag("force"))
+    request = exchange.request
+    done = await engine.images.remove(
+        name, force=request.flag("force"), with_parents=not request.flag("noprune")
+    )
     return Response(document=done)
 
 
 async def prune(engine: Engine, exchange: Exchange) -> Response:
     """POST /images/prune."""
     filters = exchange.request.filters()
-    unknown = set(filters) - {"dangling"}
-    if unknown:
-        raise NotSupportedError(f"prune by the filter {min(unknown)!r} is not supported yet")
-    dangling = filters.get("dangling", ["true"])[0] in ("true", "1")
-    done, freed = await engine.images.prune(dangling=dangling)
+    test = compile_filters(
+        engine, {k: v for k, v in filters.items() if k != "dangling"}, PRUNE_FILTERS
+    )
+    values = filters.get("dangling", ["true"])
+    if not all(value.lower() in ("true", "1", "t", "false", "0", "f") for value in values):
+        raise InvalidRequestError(f"invalid filter 'dangling={values[0]}'")
+    dangling = values[0].lower() in ("true", "1", "t")
+    done, freed = await engine.images.prune(dangling=dangling, fits=test)
     return Response(document={"ImagesDeleted": done or None, "SpaceReclaimed": freed})

@@ -77,7 +77,14 @@ async def disk_usage(engine: Engine, exchange: Exchange) -> Response:
     document: dict[str, Any] = {}
     if not asked or "image" in asked:
         layers = sum(engine.images.layers.size(chain) for chain in engine.images.layers.all())
-        images = [image_handlers.summary(engine, image) for image in engine.images.all()]
+        everything = engine.images.all()
+        shared = image_handlers.shared_sizes(everything)
+        images = [
+            image_handlers.summary(
+                image, shared=shared[image.id], containers=len(engine.images.users(image.id))
+            )
+            for image in everything
+        ]
         document |= {"LayersSize": layers, "Images": images}
     if not asked or "container" in asked:
         document["Containers"] = await _containers_usage(engine)

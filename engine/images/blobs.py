@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 1 << 20
+#: The digests that we verify by.
+ALGORITHMS = ("sha256", "sha512")
+#: The folder of blobs that are on their way.
+PARTIAL = "partial"
 
 
 class BlobStore:
     """Blobs of one engine."""
 
     def __init__(self, folder: Path, scratch: Path) -> None:
-        self._folder = folder / "sha256"
+        self._folder = folder
         self._scratch = scratch
-        self._folder.mkdir(parents=True, exist_ok=True)
+        for name in (*ALGORITHMS, PARTIAL):
+            (folder / name).mkdir(parents=True, exist_ok=True)
 
     def has(self, digest: str) -> bool:
         """Whether the blob is complete here."""
@@ -41,13 +46,32 @@ class BlobStore:
 
     def put(self, content: bytes) -> str:
         """Store some bytes; returns their digest. Idempotent."""
-        writer = BlobWriter(self._folder, self._scratch)
+        writer = self.writer()
         writer.write(content)
         return writer.commit()
 
     def writer(self) -> BlobWriter:
         """A writer for a blob that comes in parts."""
-        return BlobWriter(self._folder, self._scratch)
+        return BlobWriter(self._folder / "sha256", self._scratch)
+
+    def partial(self, digest: str) -> PartialBlob:
+        """A blob on its way from elsewhere, with what came of it before. Raises OSError."""
+        return PartialBlob(self._folder / PARTIAL / digest.replace(":", "-"), self._path(digest))
+
+    def adopt(self, path: Path, digest: str) -> None:
+        """Make a file, whose digest the caller has taken, the blob of that digest."""
+        if path.exists() and not self.has(digest):
+            os.replace(path, self._path(digest))
+
+    def forget_partial(self, older_than: float) -> int:
+        """Remove what came of blobs before that time (Unix) and never became whole; bytes freed."""
+        freed = 0
+        for path in (self._folder / PARTIAL).iterdir():
+            status = path.stat()
+            if status.st_mtime < older_than:
+                freed += status.st_size
+                path.unlink(missing_ok=True)
+        return freed
 
     def read(self, digest: str) -> bytes:
         """A small blob's bytes, verified."""
@@ -55,7 +79,8 @@ class BlobStore:
 
     def chunks(self, digest: str) -> Iterator[bytes]:
         """A blob's bytes; raises EngineError at the end if they are not what the digest says."""
-        running = hashlib.sha256()
+        algorithm = digest.partition(":")[0]
+        running = hashlib.new(algorithm)
         try:
             with self._path(digest).open("rb") as stream:
                 while chunk := stream.read(CHUNK):
@@ -63,7 +88,7 @@ class BlobStore:
                     yield chunk
         except FileNotFoundError as error:
             raise NotFoundError(f"blob {digest} is not in the store") from error
-        if f"sha256:{running.hexdigest()}" != digest:
+        if f"{algorithm}:{running.hexdigest()}" != digest:
             raise EngineError(
                 f"blob {digest} is damaged on disk", hint="pull or load the image again"
             )
@@ -82,10 +107,13 @@ class BlobStore:
 
     def all(self) -> list[str]:
         """The digests of all blobs."""
-        return [f"sha256:{path.name}" for path in self._folder.iterdir() if len(path.name) == 64]
+        return [
+            f"{name}:{path.name}" for name in ALGORITHMS for path in (self._folder / name).iterdir()
+        ]
 
     def _path(self, digest: str) -> Path:
-        return self._folder / digest.removeprefix("sha256:")
+        algorithm, _, name = digest.partition(":")
+        return self._folder / algorithm / name
 
 
 class BlobWriter:
@@ -115,3 +143,45 @@ class BlobWriter:
         """Forget what was written. Idempotent."""
         self._stream.close()
         self._path.unlink(missing_ok=True)
+
+
+class PartialBlob:
+    """A blob that comes from elsewhere and may be interrupted: what is written stays for next time."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        self._path = path
+        self._target = target
+        self._running = hashlib.new(target.parent.name)
+        self._stream = path.open("a+b", buffering=0)
+        self._stream.seek(0)
+        self.size = 0
+        while chunk := self._stream.read(CHUNK):
+            self._running.update(chunk)
+            self.size += len(chunk)
+
+    def write(self, chunk: bytes) -> None:
+        """Append. Raises OSError; what was written before it is still good."""
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[self._stream.write(rest) :]
+        self._running.update(chunk)
+        self.size += len(chunk)
+
+    def restart(self) -> None:
+        """Forget what there is."""
+        self._stream.truncate(0)
+        self._running = hashlib.new(self._target.parent.name)
+        self.size = 0
+
+    def commit(self) -> bool:
+        """Make the blob appear; False, and nothing is kept, if its digest is another."""
+        self._stream.close()
+        if self._running.hexdigest() != self._target.name:
+            self._path.unlink(missing_ok=True)
+            return False
+        os.replace(self._path, self._target)
+        return True
+
+    def close(self) -> None:
+        """Let go of the file; it stays. Idempotent."""
+        self._stream.close()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.images.registry.manifest import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Image:
     """A stored image. `document` is the whole config as in the OCI image-spec.
 
     `references` are its names with tags; `digests` those under which a registry has it (name@digest).
+    `manifest` is the blob of the manifest it came with, "" if it came with none.
     """
 
     id: str
@@ -72,6 +76,9 @@ class Image:
     created_ns: int = 0
     parent: str = ""
     digests: tuple[str, ...] = ()
+    manifest: str = ""
+    manifest_type: str = ""
+    tagged_ns: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,10 +99,15 @@ class Image:
     @property
     def chain_ids(self) -> tuple[str, ...]:
         """The identity of each layer on top of those below it, lowest first (OCI image-spec)."""
-        chain: list[str] = []
-        for diff_id in self.diff_ids:
-            chain.append(digest_of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
-        return tuple(chain)
+        return tuple(chain_ids(self.diff_ids))
+
+
+def chain_ids(diff_ids: Iterable[str]) -> list[str]:
+    """The identity of each layer on top of those below it, lowest first (OCI image-spec)."""
+    chain: list[str] = []
+    for diff_id in diff_ids:
+        chain.append(digest_of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
+    return chain
 
 
 def encode_config(document: dict[str, Any]) -> bytes:

@@ -1,55 +1,81 @@
-"""Pull: a name in a registry -> an image here. Layers download side by side, unpack in order.
+"""Pull: a name in a registry -> an image here. Layers download and unpack side by side.
 
-What is here already (a layer by its chain id, a blob by its digest) is not fetched again; the name
-moves to the new image only when all of it is here. Progress is Docker's JSON messages.
+What is here already (a layer by its chain id, a blob by its digest) is not fetched again; a layer
+is unpacked only when its blob is whole and has its digest; the name moves to the new image when all
+of it is here. Mirrors are asked before the registry. Progress is Docker's JSON messages.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
 from engine.errors import EngineError, InvalidRequestError, NotFoundError
-from engine.images.model import Layer
+from engine.images.layers import remove_tree
+from engine.images.model import Layer, chain_ids
+from engine.images.progress import Narrator
 from engine.images.reference import parse_reference
+from engine.images.registry.answers import AccessDeniedError, RegistryError
 from engine.images.registry.auth import Credentials
-from engine.images.registry.client import RegistryError, open_registry
+from engine.images.registry.connect import endpoints_of, open_endpoint, open_registry
+from engine.images.registry.download import download
 from engine.images.registry.manifest import (
     SIZE_LIMIT,
+    Descriptor,
     Index,
     Manifest,
+    ManifestError,
     Platform,
     choose_manifest,
-    digest_of,
 )
+from engine.images.registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from engine.events.bus import EventBus
+    from engine.images.compression import HashedReader
     from engine.images.model import Image
+    from engine.images.progress import Meter, Report
     from engine.images.reference import Reference
     from engine.images.registry.client import RegistryClient
-    from engine.images.registry.manifest import Descriptor
     from engine.images.store import Images
 
-    Report = Callable[[dict[str, Any]], Awaitable[None]]
+#: What a mirror may do wrong without harm: the registry itself is asked next.
+MIRROR_FAULTS = (RegistryError, NotFoundError, AccessDeniedError, ManifestError)
 
-#: Downloads side by side in one pull.
-PARALLEL = 4
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One image to fetch from one endpoint."""
+
+    client: RegistryClient
+    reference: Reference
+    wanted: Platform
+    narrator: Narrator
 
 
 class Puller:
     """Pulls images into one store; the same name at the same time is pulled once."""
 
-    def __init__(self, images: Images, events: EventBus, architecture: str) -> None:
+    def __init__(
+        self,
+        images: Images,
+        events: EventBus,
+        architecture: str,
+        settings: RegistrySettings | None = None,
+    ) -> None:
         self._images = images
         self._events = events
         self._platform = Platform("linux", architecture)
+        self.settings = settings or RegistrySettings()
         self._turns: dict[str, trio.Lock] = {}
+        self._downloading = trio.CapacityLimiter(self.settings.downloads)
 
     async def pull(
         self,
@@ -61,39 +87,103 @@ class Puller:
     ) -> Image:
         """Pull one image and give it its name. Raises NotFoundError, RegistryError, ..."""
         reference = parse_reference(name)
-        try:
-            wanted = Platform.parse(platform) if platform else self._platform
-        except ValueError as error:
-            raise InvalidRequestError(str(error)) from error
-        turn = self._turns.setdefault(reference.familiar, trio.Lock())
-        async with turn:
-            shown = reference.tag or reference.digest
-            await report({"status": f"Pulling from {reference.path}", "id": shown})
+        wanted = self._parse_platform(platform)
+        narrator = Narrator(report)
+        async with self._turn(reference.familiar):
+            await narrator.send(
+                {
+                    "status": f"Pulling from {reference.path}",
+                    "id": reference.digest or reference.tag,
+                }
+            )
             try:
-                async with open_registry(
-                    reference.registry, credentials or Credentials()
-                ) as registry:
-                    image, digest, new = await self._fetch(registry, reference, wanted, report)
-            except OSError as error:
-                raise RegistryError(f"cannot pull {name}: {error}") from error
+                async with narrator.telling():
+                    image, digest, new = await self._from_somewhere(
+                        reference, wanted, credentials or Credentials(), narrator
+                    )
+            except BaseExceptionGroup as group:
+                raise first_error(group) from group
             self._images.remember_digest(image, reference, digest)
             if not reference.digest:
-                self._images.tag(image, reference.familiar)
-            await report({"status": f"Digest: {digest}"})
-            what = "Downloaded newer image" if new else "Image is up to date"
-            await report({"status": f"Status: {what} for {reference.familiar}"})
+                self._images.tag(image, reference.familiar, quiet=True)
+            await narrator.say(f"Digest: {digest}")
+            what = "Downloaded newer image for" if new else "Image is up to date for"
+            await narrator.say(f"Status: {what} {reference.familiar}")
             self._events.publish("image", "pull", reference.familiar, {"name": reference.familiar})
             return image
 
-    async def _fetch(
-        self, registry: RegistryClient, reference: Reference, wanted: Platform, report: Report
+    async def pull_all(
+        self, name: str, report: Report, *, credentials: Credentials | None = None
+    ) -> None:
+        """Pull every tag of a repository (docker pull --all-tags)."""
+        reference = parse_reference(name)
+        given = credentials or Credentials()
+        async with open_registry(reference.registry, given, self.settings) as client:
+            tags = await client.tags(reference.path)
+        for tag in tags:
+            await self.pull(f"{reference.familiar_name}:{tag}", report, credentials=given)
+
+    async def describe(
+        self, name: str, credentials: Credentials
+    ) -> tuple[Manifest | Index, list[Platform]]:
+        """What a registry has under a name, and for which platforms; nothing is stored."""
+        reference = parse_reference(name)
+        async with open_registry(reference.registry, credentials, self.settings) as client:
+            found = await client.manifest(reference.path, reference.digest or reference.tag)
+            if isinstance(found, Index):
+                return found, [entry.platform for entry in found.manifests if entry.platform]
+            raw = await self._config(client, reference, found.config)
+            config = json.loads(raw)
+            variant = str(config.get("variant") or "")
+            return found, [Platform(config.get("os", ""), config.get("architecture", ""), variant)]
+
+    def _parse_platform(self, text: str) -> Platform:
+        if not text:
+            return self._platform
+        try:
+            return Platform.parse(text)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
+
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        """One at a time for a key; others wait and find it done."""
+        lock = self._turns.setdefault(key, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._turns.pop(key, None)
+
+    async def _from_somewhere(
+        self, reference: Reference, wanted: Platform, credentials: Credentials, narrator: Narrator
     ) -> tuple[Image, str, bool]:
-        asked = reference.digest or reference.tag
-        found = await registry.manifest(reference.path, asked)
+        """From the first mirror that has it, else from the registry itself."""
+        *mirrors, last = endpoints_of(reference.registry, self.settings)
+        for mirror in mirrors:
+            try:
+                async with open_endpoint(mirror, credentials, self.settings) as client:
+                    return await self._fetch(Order(client, reference, wanted, narrator))
+            except (EngineError, BaseExceptionGroup) as error:
+                why = first_error(error)
+                if not isinstance(why, MIRROR_FAULTS):
+                    raise why from error
+            await narrator.say(f"Mirror {mirror.host} could not help: {why}")
+        async with open_endpoint(last, credentials, self.settings) as client:
+            return await self._fetch(Order(client, reference, wanted, narrator))
+
+    async def _fetch(self, order: Order) -> tuple[Image, str, bool]:
+        """(the image, the digest its name has, whether anything is new)."""
+        reference = order.reference
+        there = await self._known(order)
+        if there:
+            return *there, False
+        found = await order.client.manifest(reference.path, reference.digest or reference.tag)
         digest = found.digest
         if isinstance(found, Index):
-            chosen = choose_manifest(found, wanted)
-            found = await registry.manifest(reference.path, chosen.digest)
+            chosen = choose_manifest(found, order.wanted)
+            found = await order.client.manifest(reference.path, chosen.digest)
         if not isinstance(found, Manifest):
             raise RegistryError(f"{reference.familiar} is an index of indexes: not an image")
         try:
@@ -102,118 +192,142 @@ class Puller:
             return image, digest, False
         except NotFoundError:
             pass  # not here, or not whole
-        raw = await self._config(registry, reference, found.config)
+        raw = await self._config(order.client, reference, found.config)
         diff_ids = _diff_ids(raw, found, reference)
         blobs = (layer.digest for layer in found.layers)
-        with self._images.holding(*_chain_ids(diff_ids), *blobs):
-            layers = await self._layers(registry, reference, found, diff_ids, report)
-            return self._images.add_raw(raw, found.config.digest, layers), digest, True
+        with self._images.holding(*chain_ids(diff_ids), *blobs, found.config.digest, found.digest):
+            layers = await self._layers(order, found, diff_ids)
+            image = self._images.add_raw(
+                raw, found.config.digest, layers, manifest=(found.raw, found.media_type)
+            )
+            return image, digest, True
+
+    async def _known(self, order: Order) -> tuple[Image, str] | None:
+        """The image here that the name means there, if a HEAD can tell: no pull is counted then."""
+        reference = order.reference
+        digest = reference.digest or await order.client.manifest_digest(
+            reference.path, reference.tag
+        )
+        if not digest:
+            return None
+        try:
+            image = self._images.find(f"{reference.familiar_name}@{digest}")
+            self._images.lower_dirs(image)
+        except NotFoundError:
+            return None
+        document = image.document
+        here = (document.get("os", "linux"), document.get("architecture", ""))
+        fits = here == (order.wanted.os, order.wanted.architecture)
+        if not fits or order.wanted.variant not in ("", document.get("variant", "")):
+            return None
+        return image, digest
 
     async def _config(
-        self, registry: RegistryClient, reference: Reference, config: Descriptor
+        self, client: RegistryClient, reference: Reference, config: Descriptor
     ) -> bytes:
         if config.size > SIZE_LIMIT:
             raise RegistryError(f"the config of {reference.familiar} is over {SIZE_LIMIT} bytes")
-        raw = bytearray()
-        await registry.blob(reference.path, config.digest, config.size, raw.extend)
-        return bytes(raw)
+        if not self._images.blobs.has(config.digest):
+            await download(client, reference.path, config, self._images.blobs)
+        return self._images.blobs.read(config.digest)
 
     async def _layers(
-        self,
-        registry: RegistryClient,
-        reference: Reference,
-        manifest: Manifest,
-        diff_ids: list[str],
-        report: Report,
+        self, order: Order, manifest: Manifest, diff_ids: list[str]
     ) -> tuple[Layer, ...]:
-        arrived = [trio.Event() for _ in diff_ids]
-        chains = _chain_ids(diff_ids)
-        limiter = trio.CapacityLimiter(PARALLEL)
+        chains = chain_ids(diff_ids)
+        made: list[Layer | None] = [None] * len(diff_ids)
 
-        async def download(number: int) -> None:
+        async def bring(number: int) -> None:
             layer = manifest.layers[number]
-            short = layer.digest[7:19]
-            async with limiter:
-                if self._images.layers.path(chains[number]) is not None:
-                    await report({"status": "Already exists", "progressDetail": {}, "id": short})
-                elif not self._images.blobs.has(layer.digest):
-                    await self._download(registry, reference, layer, report)
-            arrived[number].set()
+            below = chains[number - 1] if number else ""
+            size = await self._bring(order, layer, diff_ids[number], chains[number], below)
+            made[number] = Layer(diff_ids[number], layer.digest, layer.media_type, size)
 
-        made: list[Layer] = []
-        try:
-            async with trio.open_nursery() as nursery:
-                for number in range(len(diff_ids)):
-                    nursery.start_soon(download, number)
-                for number, diff_id in enumerate(diff_ids):
-                    await arrived[number].wait()
-                    made.append(
-                        await self._unpack(manifest.layers[number], diff_id, chains, number, report)
-                    )
-        except ExceptionGroup as group:
-            raise _first_error(group) from group
-        return tuple(made)
+        for layer in manifest.layers:
+            await order.narrator.say("Pulling fs layer", _short(layer))
+        async with trio.open_nursery() as nursery:
+            for number in range(len(diff_ids)):
+                nursery.start_soon(bring, number)
+        return tuple(layer for layer in made if layer is not None)
 
-    async def _download(
-        self, registry: RegistryClient, reference: Reference, layer: Descriptor, report: Report
-    ) -> None:
-        short = layer.digest[7:19]
-        await report(
-            {"status": "Downloading", "progressDetail": {"total": layer.size}, "id": short}
-        )
-        writer = self._images.blobs.writer()
-        try:
-            await registry.blob(reference.path, layer.digest, layer.size, writer.write)
-            writer.commit()
-        except BaseException:
-            writer.discard()
-            raise
-        await report({"status": "Download complete", "progressDetail": {}, "id": short})
-
-    async def _unpack(
-        self, layer: Descriptor, diff_id: str, chains: list[str], number: int, report: Report
-    ) -> Layer:
-        chain = chains[number]
-        if self._images.layers.path(chain) is None:
-            folder, found, size = await trio.to_thread.run_sync(self._unpack_blob, layer.digest)
+    async def _bring(
+        self, order: Order, layer: Descriptor, diff_id: str, chain: str, below: str
+    ) -> int:
+        """One layer, here and unpacked; the bytes of its files."""
+        short, narrator = _short(layer), order.narrator
+        async with self._turn(chain):
+            if self._images.layers.path(chain) is not None:
+                await narrator.say("Already exists", short)
+                return self._images.layers.size(chain)
+            async with self._turn(layer.digest):
+                if not self._images.blobs.has(layer.digest):
+                    await self._download(order, layer)
+            meter = narrator.meter(short, "Extracting", layer.size)
+            try:
+                folder, found, size = await trio.to_thread.run_sync(
+                    self._unpack, layer.digest, meter, limiter=self._images.unpacking
+                )
+            finally:
+                meter.status = ""
             if found != diff_id:
+                await trio.to_thread.run_sync(remove_tree, folder)
                 raise RegistryError(
                     f"layer {layer.digest} unpacks to {found}, the config promised {diff_id}: refused"
                 )
-            below = chains[number - 1] if number else ""
             self._images.layers.adopt(folder, chain, diff_id, below, size)
-            done = {"status": "Pull complete", "progressDetail": {}, "id": layer.digest[7:19]}
-            await report(done)
-        size = self._images.layers.size(chain)
-        return Layer(diff_id, layer.digest, layer.media_type, size)
+            await narrator.say("Pull complete", short)
+            return size
 
-    def _unpack_blob(self, digest: str) -> tuple[Path, str, int]:
+    async def _download(self, order: Order, layer: Descriptor) -> None:
+        short, narrator = _short(layer), order.narrator
+        if not self._downloading.available_tokens:
+            await narrator.say("Waiting", short)
+        async with self._downloading:
+            meter = narrator.meter(short, "Downloading", layer.size)
+
+            def tell(size: int) -> None:
+                meter.current = size
+
+            try:
+                await download(order.client, order.reference.path, layer, self._images.blobs, tell)
+            finally:
+                meter.status = ""
+        await narrator.say("Download complete", short)
+
+    def _unpack(self, digest: str, meter: Meter) -> tuple[Path, str, int]:
+        """In a thread: the blob's place in its file is how far the unpacking is."""
         with self._images.blobs.open(digest) as raw:
-            return self._images.layers.unpack(raw)
+
+            def opened(reader: HashedReader) -> None:
+                reader.passed = lambda: setattr(meter, "current", raw.tell())
+
+            return self._images.layers.unpack(raw, opened)
+
+
+def _short(layer: Descriptor) -> str:
+    return layer.digest.partition(":")[2][:12]
 
 
 def _diff_ids(raw: bytes, manifest: Manifest, reference: Reference) -> list[str]:
     """The layers that a config promises. Raises RegistryError."""
     try:
-        diff_ids = [str(diff_id) for diff_id in json.loads(raw)["rootfs"]["diff_ids"]]
+        diff_ids = [str(diff_id) for diff_id in json.loads(raw)["rootfs"]["diff_ids"] or []]
     except (ValueError, KeyError, TypeError) as error:
-        raise RegistryError(f"the config of {reference.familiar} names no layers") from error
+        raise RegistryError(
+            f"{reference.familiar} is no container image: its config names no layers"
+        ) from error
     if len(diff_ids) != len(manifest.layers):
         raise RegistryError(f"the config of {reference.familiar} has another number of layers")
     return diff_ids
 
 
-def _chain_ids(diff_ids: list[str]) -> list[str]:
-    chain: list[str] = []
-    for diff_id in diff_ids:
-        chain.append(digest_of(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
-    return chain
+def first_error(error: BaseException) -> BaseException:
+    """The first error in a group that says what is wrong; others broke or were cancelled with it."""
+    found = _flat(error)
+    return next((one for one in found if isinstance(one, EngineError)), found[0])
 
 
-def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return _first_error(error)
-        if isinstance(error, EngineError):
-            return error
-    return group.exceptions[0]
+def _flat(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [one for part in error.exceptions for one in _flat(part)]
+    return [error]

@@ -48,6 +48,34 @@ class Reference:
         return "registry-1.docker.io" if self.host == DEFAULT_HOST else self.host
 
 
+def fits(name: str, pattern: str) -> bool:
+    """Whether a complete familiar name is meant by a pattern of `--filter reference=`.
+
+    The pattern is Go's path.Match (no * crosses a slash), of the name with or without its tag.
+    """
+    repository = name.partition("@")[0] if "@" in name else name.rpartition(":")[0]
+    wanted = re.compile(_glob(pattern.removeprefix("docker.io/").removeprefix("library/")))
+    return bool(wanted.fullmatch(name) or wanted.fullmatch(repository))
+
+
+def _glob(pattern: str) -> str:
+    out, at = "", 0
+    while at < len(pattern):
+        char = pattern[at]
+        end = pattern.find("]", at + 2) if char == "[" else -1
+        if char == "*":
+            out += "[^/]*"
+        elif char == "?":
+            out += "[^/]"
+        elif end > 0:
+            out += f"[{re.escape(pattern[at + 1 : end]).replace(chr(92) + '-', '-').replace(chr(92) + '^', '^')}]"
+            at = end
+        else:
+            out += re.escape(char)
+        at += 1
+    return out
+
+
 def parse_reference(text: str) -> Reference:
     """A name with all that was left out filled in. Raises InvalidRequestError."""
     rest, _, digest = text.partition("@")

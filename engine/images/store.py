@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -15,11 +14,12 @@ import trio
 
 from engine.errors import ConflictError, InvalidRequestError, NotFoundError
 from engine.images.blobs import BlobStore
-from engine.images.layers import LayerStore
+from engine.images.layers import LayerStore, remove_tree
 from engine.images.model import Image, Layer, encode_config
 from engine.images.pack import pack_layer
 from engine.images.reference import parse_reference
 from engine.images.registry.manifest import digest_of
+from engine.images.unpack import SIZE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,14 +31,24 @@ if TYPE_CHECKING:
     from engine.storage.paths import Layout
 
 
+#: Layers unpacked side by side in one engine: more would only share the same disk.
+UNPACKING = 3
+
+
 class Images:
     """All images of one engine. What blocks runs in a thread; what decides is quick."""
 
-    def __init__(self, layout: Layout, database: Database, events: EventBus) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        database: Database,
+        events: EventBus,
+        layer_limit: int = SIZE_LIMIT,
+    ) -> None:
         layout.scratch.mkdir(parents=True, exist_ok=True)
         self.scratch = layout.scratch
         self.blobs = BlobStore(layout.blobs, layout.scratch)
-        self.layers = LayerStore(layout.layers, layout.scratch, database)
+        self.layers = LayerStore(layout.layers, layout.scratch, database, layer_limit)
         self._database = database
         self._events = events
         #: image ids that containers use; set by who knows (containers stand above images)
@@ -47,6 +57,8 @@ class Images:
         self.keepers: list[Callable[[], set[str]]] = []
         #: digests of what is on its way to become an image: not to be swept away
         self._held: Counter[str] = Counter()
+        #: layers unpacked side by side, whoever asks for it
+        self.unpacking = trio.CapacityLimiter(UNPACKING)
 
     def all(self) -> list[Image]:
         """Every image, the newest first."""
@@ -67,6 +79,10 @@ class Images:
             raise NotFoundError(f"No such image: {name}")
         return image
 
+    def known(self, image_id: str) -> Image | None:
+        """By its whole id; None if it is not here."""
+        return self._by_id(image_id) if image_id else None
+
     def lower_dirs(self, image: Image) -> tuple[str, ...]:
         """The unpacked layers, the topmost first. Raises NotFoundError if one is missing."""
         paths = []
@@ -77,18 +93,43 @@ class Images:
             paths.append(path)
         return tuple(reversed(paths))
 
-    def tag(self, image: Image, name: str) -> str:
+    def tag(self, image: Image, name: str, *, quiet: bool = False) -> str:
         """Give an image a name; whoever had it loses it. Returns the complete familiar name."""
         reference = parse_reference(name)
         if reference.digest:
             raise InvalidRequestError(f'cannot tag with a digest: "{name}"')
         self._name(image, reference.familiar)
-        self._events.publish("image", "tag", image.id, {"name": reference.familiar})
+        self._note(image.id, "$.tagged", time.time_ns())
+        if not quiet:
+            self._events.publish("image", "tag", image.id, {"name": reference.familiar})
         return reference.familiar
 
     def remember_digest(self, image: Image, reference: Reference, digest: str) -> None:
         """Note that a registry has the image under this digest, so that it can be asked for by it."""
         self._name(image, f"{reference.familiar_name}@{digest}")
+
+    def remember_blobs(self, image: Image, manifest: bytes, kind: str) -> None:
+        """Note the blobs that an image's layers are in a registry, and its manifest there."""
+        layers = [[la.diff_id, la.blob, la.media_type, la.size] for la in image.layers]
+        self._note(image.id, "$.layers", layers)
+        self._note(image.id, "$.manifest", [self.blobs.put(manifest), kind])
+
+    def repositories_with(self, blob: str, reference: Reference) -> list[str]:
+        """Other repositories of the same registry that have a layer's blob, as far as we know."""
+        found = {
+            other.path
+            for image in self.all()
+            if any(layer.blob == blob for layer in image.layers)
+            for other in map(parse_reference, image.digests)
+            if other.host == reference.host and other.path != reference.path
+        }
+        return sorted(found)
+
+    def _note(self, image_id: str, key: str, value: Any) -> None:
+        self._database.execute(
+            "UPDATE images SET document = json_set(document, ?, json(?)) WHERE id = ?",
+            (key, json.dumps(value), image_id),
+        )
 
     def _name(self, image: Image, reference: str) -> None:
         self._database.execute(
@@ -104,19 +145,31 @@ class Images:
         return self.add_raw(raw, image_id, layers, parent)
 
     def add_raw(
-        self, raw: bytes, image_id: str, layers: tuple[Layer, ...], parent: str = ""
+        self,
+        raw: bytes,
+        image_id: str,
+        layers: tuple[Layer, ...],
+        parent: str = "",
+        manifest: tuple[bytes, str] | None = None,
     ) -> Image:
-        """The same with the config's bytes as they came; their digest is the id."""
+        """The same with the config's bytes as they came; their digest is the id.
+
+        `manifest`: the bytes and the media type of the manifest that the image came with.
+        """
         self.blobs.put(raw)
         kept = {
             "config": json.loads(raw),
             "layers": [[la.diff_id, la.blob, la.media_type, la.size] for la in layers],
             "parent": parent,
+            "manifest": [self.blobs.put(manifest[0]), manifest[1]] if manifest else ["", ""],
         }
         self._database.execute(
             "INSERT INTO images (id, created_ns, document) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (image_id, time.time_ns(), json.dumps(kept)),
         )
+        if manifest:  # it may have been here without its blobs
+            self._note(image_id, "$.layers", kept["layers"])
+            self._note(image_id, "$.manifest", kept["manifest"])
         image = self._by_id(image_id)
         assert image is not None
         return image
@@ -152,10 +205,8 @@ class Images:
 
     async def add_archive(self, raw: IO[bytes], document: dict[str, Any]) -> Image:
         """An image of one layer from a tar of a root file system (docker import)."""
-        folder, diff_id, size = await trio.to_thread.run_sync(self.layers.unpack, raw)
-        self.layers.adopt(folder, diff_id, diff_id, "", size)
-        document = {**document, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}
-        return self.add(document, (Layer(diff_id, size=size),))
+        folder, _, _ = await trio.to_thread.run_sync(self.layers.unpack, raw)
+        return await self.add_layer(None, folder, document)
 
     async def remove(
         self, name: str, *, force: bool = False, with_parents: bool = True
@@ -166,7 +217,7 @@ class Images:
         (but for `with_parents` False). Raises ConflictError while it is needed, NotFoundError.
         """
         image = self.find(name)
-        reference = self._reference_of(name)
+        reference = self.reference_of(name)
         if reference:
             going = _going_with(reference, image)
             last = len(going) == len(image.names)
@@ -185,25 +236,38 @@ class Images:
             await self.sweep()
         return done
 
-    async def prune(self, *, dangling: bool = True) -> tuple[list[dict[str, str]], int]:
+    async def prune(
+        self, *, dangling: bool = True, fits: Callable[[Image], bool] = lambda _image: True
+    ) -> tuple[list[dict[str, str]], int]:
         """Remove images without a name (or all that no container uses); what and how many bytes.
 
         An image without a name that others are built on is not dangling: it goes with them.
+        `fits` says which of them may go at all.
         """
         done: list[dict[str, str]] = []
         for image in self.all():
-            if self.users(image.id) or (dangling and image.names):
+            if self.users(image.id) or (dangling and image.references) or not fits(image):
                 continue
             if image.names or not self._has_children(image.id):
                 self._untag(list(image.names), image, done)
                 self._delete(image.id, done)
-        return done, await self.sweep()
+        freed = await trio.to_thread.run_sync(self.blobs.forget_partial, time.time() - 60)
+        return done, freed + await self.sweep()
+
+    async def recover(self) -> None:
+        """At the start: what an engine that died left half done is taken away."""
+        week = time.time() - 7 * 86400
+        await trio.to_thread.run_sync(self.blobs.forget_partial, week)
+        for grave in self.layers.collect_orphans():
+            await trio.to_thread.run_sync(remove_tree, grave)
+        await self.sweep()
 
     async def sweep(self) -> int:
         """Remove layers and blobs that no image needs and nobody holds; the bytes freed."""
         needed = set(self._held).union(*(keeper() for keeper in self.keepers))
         for image in self.all():
-            needed.update(image.chain_ids, [image.id], (layer.blob for layer in image.layers))
+            needed.update(image.chain_ids, [image.id, image.manifest])
+            needed.update(layer.blob for layer in image.layers)
         freed = 0
         graves = []
         for chain in self.layers.all():
@@ -215,7 +279,7 @@ class Images:
                 freed += self.blobs.size(digest)
                 self.blobs.remove(digest)
         for grave in filter(None, graves):
-            await trio.to_thread.run_sync(_delete_tree, grave)
+            await trio.to_thread.run_sync(remove_tree, grave)
         return freed
 
     @contextmanager
@@ -269,7 +333,7 @@ class Images:
             done.append({"Untagged": reference})
             self._events.publish("image", "untag", image.id, {"name": reference})
 
-    def _reference_of(self, name: str) -> str | None:
+    def reference_of(self, name: str) -> str | None:
         """The reference that a name means, if some image has it."""
         try:
             wanted = parse_reference(name)
@@ -283,7 +347,7 @@ class Images:
     def _by_reference(self, name: str) -> Image | None:
         rows = self._database.rows(
             "SELECT image_id FROM image_references WHERE reference = ?",
-            (self._reference_of(name),),
+            (self.reference_of(name),),
         )
         return self._by_id(rows[0][0]) if rows else None
 
@@ -316,6 +380,9 @@ class Images:
             size=sum(layer.size for layer in layers),
             parent=kept["parent"],
             digests=tuple(name for name in references if "@" in name),
+            manifest=kept.get("manifest", ["", ""])[0],
+            manifest_type=kept.get("manifest", ["", ""])[1],
+            tagged_ns=kept.get("tagged", 0),
         )
 
 
@@ -353,10 +420,6 @@ def measure(folder: str) -> tuple[str, int]:
     out = Measure()
     pack_layer(folder, out)  # type: ignore[arg-type]  # pack writes, and nothing else
     return f"sha256:{out.running.hexdigest()}", out.size
-
-
-def _delete_tree(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def spool(folder: Path) -> IO[bytes]:

@@ -11,9 +11,9 @@ import errno
 import os
 import stat
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from engine.errors import EngineError, InvalidRequestError
+from engine.errors import HostLimitError, InvalidRequestError
 from engine.runtime import syscalls as sc
 from engine.runtime.mounting import open_or_make
 
@@ -22,21 +22,47 @@ if TYPE_CHECKING:
 
     from engine.images.compression import HashedReader
 
+CHUNK = 1 << 20
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
+XATTR = "SCHILY.xattr."
+#: Zeros of this length become a hole.
+HOLE = 1 << 16
 OPAQUE_XATTR = "trusted.overlay.opaque"
 ENTRY_LIMIT = 5_000_000
+#: Bytes that one layer may unpack to, where nothing else is configured.
+SIZE_LIMIT = 64 << 30
+#: Bytes of an entry's long names and attributes, which are read into memory.
+METADATA_LIMIT = 1 << 20
 _RESOLVE = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
 
 
-def unpack_layer(stream: HashedReader, folder: Path) -> int:
-    """Unpack a tar into an existing folder; the bytes of its files.
+class BoundedEntry(tarfile.TarInfo):
+    """An entry whose names and attributes have a size that memory can hold."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Refuses what tarfile would read whole, however large it says it is."""
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.type in _METADATA and entry.size > METADATA_LIMIT:
+            raise tarfile.ReadError(f"an entry has {entry.size} bytes of names and attributes")
+        return entry
+
+
+_METADATA = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+
+
+def unpack_layer(stream: HashedReader, folder: Path, limit: int = SIZE_LIMIT) -> int:
+    """Unpack a tar into an existing folder; the bytes of its files, at most `limit`.
 
     Raises InvalidRequestError for a broken or hostile tar, EngineError where the disk refuses.
     """
-    unpacker = _Unpacker(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    unpacker = _Unpacker(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), limit)
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=BoundedEntry) as archive:
             for number, entry in enumerate(archive):
                 if number > ENTRY_LIMIT:
                     raise InvalidRequestError(f"a layer has more than {ENTRY_LIMIT} entries")
@@ -46,7 +72,10 @@ def unpack_layer(stream: HashedReader, folder: Path) -> int:
         raise InvalidRequestError(f"the archive is no sound tar: {error}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EngineError(f"no space left on device while unpacking {folder.name}") from error
+            raise HostLimitError(
+                "no space left on device while a layer was unpacked",
+                hint="pycompose image prune frees some",
+            ) from error
         raise InvalidRequestError(f"cannot unpack the archive: {error}") from error
     finally:
         unpacker.close()
@@ -56,8 +85,9 @@ def unpack_layer(stream: HashedReader, folder: Path) -> int:
 class _Unpacker:
     """One run; keeps the descriptor of the folder that the last entry was in."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, limit: int) -> None:
         self.root = root
+        self.limit = limit
         self.size = 0
         self._parent: tuple[str, int] | None = None
         self._times: list[tuple[str, float]] = []
@@ -137,6 +167,7 @@ class _Unpacker:
             return
         elif entry.isfile():
             self._write(archive, entry, parent, base)
+            return
         elif entry.ischr() or entry.isblk():
             kind = stat.S_IFCHR if entry.ischr() else stat.S_IFBLK
             os.mknod(base, kind | 0o600, os.makedev(entry.devmajor, entry.devminor), dir_fd=parent)
@@ -149,18 +180,36 @@ class _Unpacker:
     def _write(
         self, archive: tarfile.TarFile, entry: tarfile.TarInfo, parent: int, base: str
     ) -> None:
+        self.size += entry.size
+        if self.size > self.limit:
+            raise InvalidRequestError(
+                f"a layer unpacks to more than {self.limit} bytes",
+                hint="max-layer-size in engine.json admits more",
+            )
         source = archive.extractfile(entry)
+        assert source is not None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(base, flags, 0o600, dir_fd=parent)
-        with os.fdopen(fd, "wb") as target:
-            assert source is not None
-            while chunk := source.read(1 << 20):
-                if not chunk.strip(b"\0"):
-                    target.seek(len(chunk), os.SEEK_CUR)
+        try:
+            ends_in_hole = False
+            while chunk := source.read(CHUNK):
+                ends_in_hole = len(chunk) >= HOLE and chunk.count(0) == len(chunk)
+                if ends_in_hole:
+                    os.lseek(fd, len(chunk), os.SEEK_CUR)
                 else:
-                    target.write(chunk)
-            target.truncate(entry.size)
-        self.size += entry.size
+                    _write_all(fd, chunk)
+            if ends_in_hole:
+                os.ftruncate(fd, entry.size)
+            self._own_file(entry, fd)
+        finally:
+            os.close(fd)
+
+    def _own_file(self, entry: tarfile.TarInfo, fd: int) -> None:
+        """Owner first: a change of it takes setuid bits and capabilities away."""
+        os.fchown(fd, entry.uid, entry.gid)
+        os.fchmod(fd, entry.mode & 0o7777)
+        _set_xattrs(entry, fd)
+        os.utime(fd, (entry.mtime, entry.mtime))
 
     def _link(self, entry: tarfile.TarInfo, parent: int, base: str) -> None:
         name = os.path.normpath("/" + entry.linkname).lstrip("/")
@@ -175,11 +224,20 @@ class _Unpacker:
         os.chown(base, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
         if not entry.issym():
             os.chmod(base, entry.mode & 0o7777, dir_fd=parent)
-        for key, value in entry.pax_headers.items():
-            if key.startswith("SCHILY.xattr.") and not key.startswith("SCHILY.xattr.trusted."):
-                raw = value.encode("utf-8", "surrogateescape")
-                _set_xattr(f"/proc/self/fd/{parent}/{base}", key.removeprefix("SCHILY.xattr."), raw)
+        _set_xattrs(entry, f"/proc/self/fd/{parent}/{base}")
         os.utime(base, (entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
+
+
+def _write_all(fd: int, chunk: bytes) -> None:
+    written = os.write(fd, chunk)
+    while written < len(chunk):
+        written += os.write(fd, memoryview(chunk)[written:])
+
+
+def _set_xattrs(entry: tarfile.TarInfo, place: int | str) -> None:
+    for key, value in entry.pax_headers.items():
+        if key.startswith(XATTR) and not key.startswith(f"{XATTR}trusted."):
+            _set_xattr(place, key.removeprefix(XATTR), value.encode("utf-8", "surrogateescape"))
 
 
 def _is_folder(parent: int, base: str) -> bool:
@@ -194,9 +252,9 @@ def _make_opaque(parent: int, base: str) -> None:
     os.setxattr(f"/proc/self/fd/{parent}/{base}", OPAQUE_XATTR, b"y", follow_symlinks=False)
 
 
-def _set_xattr(path: str, name: str, value: bytes) -> None:
+def _set_xattr(place: int | str, name: str, value: bytes) -> None:
     try:
-        os.setxattr(path, name, value, follow_symlinks=False)
+        os.setxattr(place, name, value, follow_symlinks=isinstance(place, int))
     except OSError as error:
         # As Docker has it: what this file system does not keep is no reason to refuse an image.
         if error.errno != errno.ENOTSUP and not name.startswith("user."):

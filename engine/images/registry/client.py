@@ -1,13 +1,13 @@
-"""One registry over HTTP: manifests and blobs, with authentication, retries and resumption.
+"""One registry over HTTP: manifests, blobs and tags, with authentication and retries.
 
-Rules: every byte that leaves here has been checked against its digest and size. Foreign errors
-(httpx) are mapped here, once. Waiting between tries honours Retry-After, else doubles from 250 ms.
+Rules: a manifest that leaves here has been checked against its digest and size; a blob's bytes are
+checked by who writes them (download.py). Foreign errors (httpx) are mapped here, once.
 Sources: OCI distribution-spec v1.1; Docker's token authentication specification.
 """
 
 from __future__ import annotations
 
-import hashlib
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import httpx
 import trio
 
-from engine.errors import EngineError, NotFoundError
+from engine.images.registry.answers import RETRIED_STATUS, RegistryError, backoff, refusal, wait_of
 from engine.images.registry.auth import Challenge, Credentials, parse_challenge
 from engine.images.registry.manifest import (
     ACCEPTED,
@@ -27,224 +27,220 @@ from engine.images.registry.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
-TRIES = 5
-CHUNK = 256 << 10
-#: Seconds without a byte after which a connection counts as dead.
-SILENCE = 30.0
-RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-LONGEST_WAIT = 30.0
+    Content = Callable[[], AsyncIterator[bytes]]
 
-
-class RegistryError(EngineError):
-    """The registry refused, could not be reached, or did not keep its word."""
-
-
-class AccessDeniedError(EngineError):
-    """The registry wants other credentials (Docker answers 404 or 500 with these words)."""
-
-    status = 404
+CHUNK = 1 << 20
+#: Times that a registry may be silent for as long as we wait, before it is given up.
+SILENCES = 2
 
 
 class RegistryClient:
-    """One repository's registry; open with `open_registry`."""
+    """One registry; open with `open_endpoint` or `open_registry`."""
 
-    def __init__(self, http: httpx.AsyncClient, base: str, credentials: Credentials) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, base: str, credentials: Credentials, *, attempts: int = 5
+    ) -> None:
+        self.base = base
+        self.attempts = attempts
         self._http = http
-        self._base = base
         self._credentials = credentials
         self._authorization: dict[str, str] = {}
+        self._offline = False  # ask token servers for a token to keep
+        self._identity_token = ""
 
     async def manifest(self, repository: str, reference: str) -> Manifest | Index:
         """The manifest or index that a tag or digest names, verified.
 
         Raises NotFoundError, AccessDeniedError, RegistryError.
         """
-        response = await self._request(
-            "GET",
-            f"/v2/{repository}/manifests/{reference}",
-            repository,
-            headers={"Accept": ", ".join(ACCEPTED)},
-        )
-        if len(response.content) > SIZE_LIMIT:
-            raise RegistryError(
-                f"the manifest of {repository}:{reference} is over {SIZE_LIMIT} bytes"
-            )
+        path = f"/v2/{repository}/manifests/{reference}"
+        raw = bytearray()
+        async with self.answer("GET", path, repository, headers=_ACCEPT) as response:
+            async for chunk in response.aiter_bytes():
+                raw += chunk
+                if len(raw) > SIZE_LIMIT:
+                    raise RegistryError(
+                        f"the manifest of {repository}:{reference} is over {SIZE_LIMIT} bytes"
+                    )
+            kind = response.headers.get("content-type", "")
         expected = reference if is_digest(reference) else ""
-        return parse_manifest(response.content, response.headers.get("content-type", ""), expected)
+        return parse_manifest(bytes(raw), kind, expected)
 
-    async def blob(
-        self,
-        repository: str,
-        digest: str,
-        size: int,
-        write: Callable[[bytes], None],
-        start: int = 0,
-    ) -> None:
-        """Download a blob and hand its bytes to `write`, in order; a cut connection is resumed.
+    async def manifest_digest(self, repository: str, tag: str) -> str:
+        """The digest that a tag has now (HEAD: no pull is counted); "" if the registry says none."""
+        path = f"/v2/{repository}/manifests/{tag}"
+        async with self.answer(
+            "HEAD", path, repository, accept=(200, 400, 404, 405), headers=_ACCEPT
+        ) as response:
+            digest: str = response.headers.get("docker-content-digest", "")
+            return digest if response.status_code == 200 and is_digest(digest) else ""
 
-        The digest is checked over what is written from 0; with `start` > 0 the caller has the first
-        bytes already and checks the whole. Raises RegistryError, NotFoundError.
-        """
-        algorithm, _, wanted = digest.partition(":")
-        running = hashlib.new(algorithm)
-        at, tries = start, 0
-        while at < size or (size == 0 and tries == 0):
-            before = at
-            try:
-                async for chunk in self._blob_chunks(repository, digest, at):
-                    at += len(chunk)
-                    if at > size:
-                        raise RegistryError(
-                            f"blob {digest} is larger than the {size} bytes promised"
-                        )
-                    running.update(chunk)
-                    write(chunk)
-                if at >= size:
-                    break
-            except (httpx.TransportError, httpx.StreamError) as error:
-                if tries >= TRIES:
-                    raise RegistryError(f"blob {digest}: the connection broke: {error}") from error
-            tries = 0 if at > before else tries + 1
-            if tries > TRIES:
-                raise RegistryError(f"blob {digest} ends after {at} of {size} bytes")
-            await trio.sleep(backoff(tries))
-        if start == 0 and running.hexdigest() != wanted:
-            raise RegistryError(f"blob {digest} arrived with another digest: refused")
+    async def tags(self, repository: str) -> list[str]:
+        """All tags of a repository. Raises NotFoundError, AccessDeniedError, RegistryError."""
+        found: list[str] = []
+        path = f"/v2/{repository}/tags/list?n=1000"
+        while path:
+            async with self.answer("GET", path, repository) as response:
+                document = _document(await response.aread(), self.base)
+                found += [str(tag) for tag in document.get("tags") or []]
+                following = response.links.get("next", {}).get("url", "")
+                path = urljoin(str(response.url), following) if following else ""
+        return found
+
+    @asynccontextmanager
+    async def blob(self, repository: str, digest: str, at: int) -> AsyncIterator[httpx.Response]:
+        """The answer to a GET of a blob, its bytes from `at` on if the registry can (206)."""
+        headers = {"Range": f"bytes={at}-"} if at else {}
+        path = f"/v2/{repository}/blobs/{digest}"
+        async with self.answer(
+            "GET", path, repository, accept=(200, 206, 416), headers=headers
+        ) as response:
+            yield response
 
     async def has_blob(self, repository: str, digest: str) -> bool:
         """Whether the repository has this blob (HEAD)."""
-        response = await self._request(
-            "HEAD", f"/v2/{repository}/blobs/{digest}", repository, "pull,push", accept=(200, 404)
-        )
-        return response.status_code == 200
+        path = f"/v2/{repository}/blobs/{digest}"
+        async with self.answer(
+            "HEAD", path, repository, "pull,push", accept=(200, 404)
+        ) as response:
+            return response.status_code == 200
 
     async def mount_blob(self, repository: str, digest: str, source: str) -> bool:
         """Ask for a blob of another repository here; False if it must be uploaded after all."""
-        response = await self._request(
-            "POST",
-            f"/v2/{repository}/blobs/uploads/?mount={digest}&from={source}",
-            repository,
-            "pull,push",
-            accept=(201, 202, 404),
-        )
-        return response.status_code == 201
+        path = f"/v2/{repository}/blobs/uploads/?mount={digest}&from={source}"
+        async with self.answer(
+            "POST", path, repository, "pull,push", accept=(201, 202, 400, 404, 405)
+        ) as response:
+            return response.status_code == 201
 
-    async def upload_blob(
-        self, repository: str, digest: str, content: Callable[[], AsyncIterator[bytes]], size: int
-    ) -> None:
+    async def upload_blob(self, repository: str, digest: str, content: Content, size: int) -> None:
         """Upload a blob in one request; `content` is called anew for every try."""
-        opened = await self._request(
-            "POST", f"/v2/{repository}/blobs/uploads/", repository, "pull,push", accept=(202,)
-        )
-        location = urljoin(str(opened.url), opened.headers["location"])
-        separator = "&" if "?" in location else "?"
-        await self._request(
-            "PUT",
-            f"{location}{separator}digest={digest}",
-            repository,
-            "pull,push",
-            accept=(201,),
-            headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
-            content=content,
-        )
+        for last in (*[False] * (self.attempts - 1), True):
+            path = f"/v2/{repository}/blobs/uploads/"
+            async with self.answer("POST", path, repository, "pull,push", accept=(202,)) as opened:
+                location = urljoin(str(opened.url), opened.headers.get("location", ""))
+            separator = "&" if "?" in location else "?"
+            # A broken upload is begun anew: its address is good for one.
+            async with self.answer(
+                "PUT",
+                f"{location}{separator}digest={digest}",
+                repository,
+                "pull,push",
+                accept=(201,) if last else (201, 404, 416),
+                headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
+                content=content,
+            ) as response:
+                if response.status_code == 201:
+                    return
 
-    async def put_manifest(
-        self, repository: str, reference: str, manifest: Manifest | Index
-    ) -> None:
+    async def put_manifest(self, repository: str, reference: str, raw: bytes, kind: str) -> None:
         """Upload a manifest under a tag or digest."""
-        raw = manifest.raw
 
         async def content() -> AsyncIterator[bytes]:
             yield raw
 
-        await self._request(
+        async with self.answer(
             "PUT",
             f"/v2/{repository}/manifests/{reference}",
             repository,
             "pull,push",
-            accept=(201,),
-            headers={"Content-Type": manifest.media_type, "Content-Length": str(len(raw))},
+            accept=(200, 201, 202),
+            headers={"Content-Type": kind, "Content-Length": str(len(raw))},
             content=content,
-        )
+        ):
+            pass
 
-    async def _blob_chunks(self, repository: str, digest: str, at: int) -> AsyncIterator[bytes]:
-        address = f"{self._base}/v2/{repository}/blobs/{digest}"
-        for attempt in range(TRIES + 1):
-            headers = dict(self._authorization)
-            if at:
-                headers["Range"] = f"bytes={at}-"
-            async with self._http.stream("GET", address, headers=headers) as response:
-                if response.status_code == 401 and attempt == 0:
-                    await response.aread()
-                    await self._authenticate(response, repository, "pull")
-                    continue
-                if response.status_code in RETRIED_STATUS and attempt < TRIES:
-                    await trio.sleep(wait_of(response, attempt))
-                    continue
-                if response.status_code not in (200, 206):
-                    await response.aread()
-                    raise refusal(response, repository)
-                skip = at if response.status_code == 200 else 0
-                async for chunk in response.aiter_raw(CHUNK):
-                    wanted = chunk[skip:]
-                    skip = max(0, skip - len(chunk))
-                    if wanted:
-                        yield wanted
-                return
+    async def check_login(self) -> str:
+        """Ask /v2/ with the credentials; the identity token that a token server gave, if any."""
+        self._offline = True
+        async with self.answer("GET", "/v2/", "", "login"):
+            return self._identity_token
 
-    async def _request(
+    @asynccontextmanager
+    async def answer(
         self,
         method: str,
         path: str,
         repository: str,
         actions: str = "pull",
         *,
-        accept: tuple[int, ...] = (200,),
+        accept: Iterable[int] = (200,),
         headers: dict[str, str] | None = None,
-        content: Callable[[], AsyncIterator[bytes]] | None = None,
-    ) -> httpx.Response:
-        """One answered request: authenticated when asked, tried again while that may help."""
-        address = path if path.startswith("http") else self._base + path
-        authenticated = False
-        attempt = 0
+        content: Content | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """One answer, its body unread: authenticated when asked, tried again while that may help."""
+        address = path if path.startswith("http") else self.base + path
+        authenticated, attempt, silences = False, 0, 0
         while True:
+            request = self._http.build_request(
+                method,
+                address,
+                headers={"Accept-Encoding": "identity", **self._authorization, **(headers or {})},
+                content=content() if content else None,
+            )
             try:
-                response = await self._http.request(
-                    method,
-                    address,
-                    headers={**self._authorization, **(headers or {})},
-                    content=content() if content else None,
-                )
+                response = await self._http.send(request, stream=True)
             except httpx.ConnectError as error:
-                raise RegistryError(f"cannot reach the registry {self._base}: {error}") from error
+                raise RegistryError(
+                    f"cannot reach the registry {self.base}: {_why(error)}"
+                ) from error
             except httpx.TransportError as error:
-                if attempt >= TRIES:
-                    raise RegistryError(f"the registry {self._base} hung up: {error}") from error
-                await trio.sleep(backoff(attempt))
+                silences += isinstance(error, httpx.TimeoutException)
                 attempt += 1
+                if attempt >= self.attempts or silences >= SILENCES:
+                    raise RegistryError(f"the registry {self.base} {_hung_up(error)}") from error
+                await trio.sleep(backoff(attempt - 1))
                 continue
-            if response.status_code == 401 and not authenticated:
-                await self._authenticate(response, repository, actions)
-                authenticated = True
-            elif response.status_code in RETRIED_STATUS and attempt < TRIES:
-                await trio.sleep(wait_of(response, attempt))
-                attempt += 1
-            elif response.status_code in accept:
-                return response
-            else:
-                raise refusal(response, repository)
+            except httpx.InvalidURL as error:
+                raise RegistryError(
+                    f"the registry {self.base} sent a broken address: {error}"
+                ) from error
+            try:
+                wait = await self._what_now(
+                    response, repository, actions, set(accept), attempt, authenticated
+                )
+                if wait is None:
+                    yield response
+                    return
+            finally:
+                await response.aclose()
+            authenticated = authenticated or response.status_code == 401
+            attempt += response.status_code != 401
+            await trio.sleep(wait)
+
+    async def _what_now(
+        self,
+        response: httpx.Response,
+        repository: str,
+        actions: str,
+        accept: set[int],
+        attempt: int,
+        authenticated: bool,  # noqa: FBT001  # one caller, in the order of its facts
+    ) -> float | None:
+        """None to take the answer, else the seconds until another try. Raises what it amounts to."""
+        status = response.status_code
+        if status == 401 and not authenticated:
+            await self._authenticate(response, repository, actions)
+            return 0
+        if status in accept:
+            return None
+        if status in RETRIED_STATUS and attempt + 1 < self.attempts:
+            wait = wait_of(response, attempt, time.time())
+            if wait is not None:
+                return wait
+        await _read_error(response)
+        raise refusal(response, repository, actions)
 
     async def _authenticate(self, response: httpx.Response, repository: str, actions: str) -> None:
         challenge = parse_challenge(response.headers.get("www-authenticate", ""))
         if self._credentials.registry_token:
             self._authorization = {"Authorization": f"Bearer {self._credentials.registry_token}"}
-        elif challenge is None:
-            raise refusal(response, repository)
+        elif challenge is None or (challenge.scheme == "basic" and not self._credentials.username):
+            await _read_error(response)
+            raise refusal(response, repository, actions)
         elif challenge.scheme == "basic":
-            if not self._credentials.username:
-                raise refusal(response, repository)
             self._authorization = {"Authorization": self._credentials.basic}
         else:
             token = await self._token(challenge, repository, actions)
@@ -253,89 +249,64 @@ class RegistryClient:
     async def _token(self, challenge: Challenge, repository: str, actions: str) -> str:
         realm = challenge.parameters.get("realm", "")
         if not realm.startswith(("https://", "http://")):
-            raise RegistryError(f"the registry {self._base} names no token server")
-        scope = challenge.parameters.get("scope") or f"repository:{repository}:{actions}"
-        fields = {"service": challenge.parameters.get("service", ""), "scope": scope}
+            raise RegistryError(f"the registry {self.base} names no token server")
+        fields = {"service": challenge.parameters.get("service", "")}
+        scope = challenge.parameters.get("scope", "")
+        if repository and (actions != "pull" or not scope):
+            scope = f"repository:{repository}:{actions}"
+        if scope:
+            fields["scope"] = scope
+        if self._offline:
+            fields |= {"offline_token": "true", "client_id": "pycompose"}
         given = self._credentials
-        if given.identity_token:
-            fields |= {"grant_type": "refresh_token", "refresh_token": given.identity_token}
-            answer = await self._http.post(realm, data={**fields, "client_id": "pycompose"})
-        else:
-            headers = {"Authorization": given.basic} if given.username else {}
-            answer = await self._http.get(realm, params=fields, headers=headers)
+        try:
+            if given.identity_token:
+                fields |= {"grant_type": "refresh_token", "refresh_token": given.identity_token}
+                answer = await self._http.post(realm, data={**fields, "client_id": "pycompose"})
+            else:
+                headers = {"Authorization": given.basic} if given.username else {}
+                answer = await self._http.get(realm, params=fields, headers=headers)
+        except httpx.TransportError as error:
+            raise RegistryError(f"cannot reach the token server {realm}: {_why(error)}") from error
         if answer.status_code != 200:
-            raise refusal(answer, repository)
-        document: dict[str, Any] = answer.json()
+            raise refusal(answer, repository, actions)
+        document = _document(answer.content, realm)
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str):
             raise RegistryError(f"the token server {realm} sent no token")
+        self._identity_token = str(document.get("refresh_token") or "")
         return token
 
 
-@asynccontextmanager
-async def open_registry(
-    host: str, credentials: Credentials, *, insecure: bool = False
-) -> AsyncIterator[RegistryClient]:
-    """A client for the registry at `host` (name[:port]); loopback registries may speak plain HTTP.
-
-    `insecure` also admits plain HTTP and unknown certificates, as Docker's insecure-registries do.
-    Proxies and additional CAs come from the environment (HTTPS_PROXY, SSL_CERT_FILE).
-    """
-    name = host.rsplit(":", 1)[0].strip("[]")
-    loopback = name == "localhost" or name.startswith("127.") or name == "::1"
-    timeout = httpx.Timeout(SILENCE, connect=15.0)
-    limits = httpx.Limits(max_connections=8)
-    async with httpx.AsyncClient(
-        timeout=timeout,
-        limits=limits,
-        follow_redirects=True,
-        verify=not insecure,
-        headers={"User-Agent": "pycompose"},
-    ) as http:
-        scheme = "https"
-        if loopback or insecure:
-            scheme = await _scheme_of(http, host)
-        yield RegistryClient(http, f"{scheme}://{host}", credentials)
+_ACCEPT = {"Accept": ", ".join(ACCEPTED)}
 
 
-async def _scheme_of(http: httpx.AsyncClient, host: str) -> str:
-    """https where it answers, else http: Docker's order for registries that may be insecure."""
+def _document(raw: bytes, who: str) -> dict[str, Any]:
+    import json
+
     try:
-        await http.get(f"https://{host}/v2/")
+        document = json.loads(raw)
+    except ValueError as error:
+        raise RegistryError(f"{who} sent no JSON") from error
+    if not isinstance(document, dict):
+        raise RegistryError(f"{who} sent no JSON object")
+    return document
+
+
+async def _read_error(response: httpx.Response) -> None:
+    """The body, for the words in it; an error's body that breaks off has none."""
+    try:
+        with trio.move_on_after(5):
+            await response.aread()
     except httpx.TransportError:
-        return "http"
-    return "https"
+        pass
 
 
-def backoff(attempt: int) -> float:
-    """Seconds to wait before try number `attempt` + 1."""
-    return min(0.25 * (1 << attempt), LONGEST_WAIT)
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
-def wait_of(response: httpx.Response, attempt: int) -> float:
-    """Seconds to wait as the registry asks (Retry-After), at least the usual."""
-    asked: str = response.headers.get("retry-after", "")
-    return min(float(asked), LONGEST_WAIT) if asked.isdigit() else backoff(attempt)
-
-
-def refusal(response: httpx.Response, repository: str) -> EngineError:
-    """The error for an answer that is none of those hoped for, in Docker's words where it has some."""
-    try:
-        errors = response.json()["errors"]
-        code, message = str(errors[0].get("code", "")), str(errors[0].get("message", ""))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, httpx.ResponseNotRead):
-        code, message = "", ""
-    if response.status_code in (401, 403) or code in ("DENIED", "UNAUTHORIZED"):
-        return AccessDeniedError(
-            f"pull access denied for {repository}, repository does not exist or may require "
-            f"'docker login': denied: {message or 'requested access to the resource is denied'}"
-        )
-    if response.status_code == 404:
-        return NotFoundError(f"{repository}: {message or 'manifest unknown'}")
-    if response.status_code == 429:
-        return RegistryError(
-            f"toomanyrequests: {message or 'the registry limits how often one may pull'}"
-        )
-    return RegistryError(
-        f"the registry answered {response.status_code} for {repository}: {message or code}"
-    )
+def _hung_up(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "does not answer: it was silent for too long"
+    return f"hung up: {_why(error)}"

@@ -1,0 +1,238 @@
+"""Push: an image here -> a name in a registry. What is there already is not sent again.
+
+A layer is looked for by its digest, then mounted from a repository of the same registry that we know
+has it, then uploaded. An image that was pulled keeps its manifest, so its digest there is the same;
+layers made here are packed and compressed once, and the blob stays for the next push.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.errors import EngineError, InvalidRequestError, NotFoundError
+from engine.images.compression import GzipWriter, open_tar
+from engine.images.pack import pack_layer
+from engine.images.progress import Narrator
+from engine.images.pull import first_error
+from engine.images.reference import parse_reference
+from engine.images.registry.connect import open_registry
+from engine.images.registry.manifest import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    digest_of,
+)
+from engine.images.registry.settings import RegistrySettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from engine.events.bus import EventBus
+    from engine.images.model import Image, Layer
+    from engine.images.progress import Meter, Report
+    from engine.images.reference import Reference
+    from engine.images.registry.auth import Credentials
+    from engine.images.registry.client import RegistryClient
+    from engine.images.store import Images
+
+    Content = Callable[[], AsyncIterator[bytes]]
+
+CHUNK = 1 << 18
+
+
+class Pusher:
+    """Pushes images of one store."""
+
+    def __init__(
+        self, images: Images, events: EventBus, settings: RegistrySettings | None = None
+    ) -> None:
+        self._images = images
+        self._events = events
+        self.settings = settings or RegistrySettings()
+        self._uploading = trio.CapacityLimiter(self.settings.uploads)
+
+    async def push(self, name: str, report: Report, credentials: Credentials) -> None:
+        """Push an image under one of its names. Raises NotFoundError, AccessDeniedError, ..."""
+        reference = parse_reference(name)
+        if reference.digest:
+            raise InvalidRequestError("cannot push a digest reference")
+        try:
+            image = self._images.find(reference.familiar)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"An image does not exist locally with the tag: {reference.familiar}"
+            ) from error
+        narrator = Narrator(report)
+        host = f"{reference.host}/{reference.path}"
+        await narrator.send({"status": f"The push refers to repository [{host}]"})
+        blobs = (layer.blob for layer in image.layers)
+        with self._images.holding(image.id, *image.chain_ids, *blobs):
+            try:
+                async with (
+                    narrator.telling(),
+                    open_registry(reference.registry, credentials, self.settings) as client,
+                ):
+                    raw = await self._send(client, reference, image, narrator)
+            except BaseExceptionGroup as group:
+                raise first_error(group) from group
+        digest = digest_of(raw)
+        self._images.remember_digest(image, reference, digest)
+        await narrator.send({"status": f"{reference.tag}: digest: {digest} size: {len(raw)}"})
+        told = {"Tag": reference.tag, "Digest": digest, "Size": len(raw)}
+        await narrator.send({"progressDetail": {}, "aux": told})
+        self._events.publish("image", "push", reference.familiar, {"name": reference.familiar})
+
+    async def _send(
+        self, client: RegistryClient, reference: Reference, image: Image, narrator: Narrator
+    ) -> bytes:
+        layers: list[Layer] = list(image.layers)
+        for layer in layers:
+            await narrator.say("Preparing", layer.diff_id[7:19])
+
+        async def one(number: int) -> None:
+            below = image.chain_ids[number]
+            layers[number] = await self._send_layer(
+                client, reference, layers[number], below, narrator
+            )
+
+        first = {layer.diff_id: number for number, layer in reversed([*enumerate(layers)])}
+        async with trio.open_nursery() as nursery:
+            for number in first.values():
+                nursery.start_soon(one, number)
+        layers = [layers[first[layer.diff_id]] for layer in layers]
+        changed = replace(image, layers=tuple(layers))
+        raw, kind = self._manifest(changed)
+        config = self._images.blobs.read(image.id)
+        if not await client.has_blob(reference.path, image.id):
+
+            async def content() -> AsyncIterator[bytes]:
+                yield config
+
+            await client.upload_blob(reference.path, image.id, content, len(config))
+        await client.put_manifest(reference.path, reference.tag, raw, kind)
+        if changed.layers != image.layers or raw != self._kept(image):
+            self._images.remember_blobs(changed, raw, kind)
+        return raw
+
+    async def _send_layer(
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        layer: Layer,
+        chain: str,
+        narrator: Narrator,
+    ) -> Layer:
+        """Make the registry have a layer; the layer with the blob that it is there."""
+        short, path = layer.diff_id[7:19], reference.path
+        async with self._uploading:
+            if layer.blob and await client.has_blob(path, layer.blob):
+                await narrator.say("Layer already exists", short)
+                return layer
+            if not self._sendable(layer):
+                layer = await self._compressed(layer, chain)
+                if await client.has_blob(path, layer.blob):
+                    await narrator.say("Layer already exists", short)
+                    return layer
+            for source in self._images.repositories_with(layer.blob, reference):
+                if await client.mount_blob(path, layer.blob, source):
+                    await narrator.say(f"Mounted from {source}", short)
+                    return layer
+            size = self._images.blobs.size(layer.blob)
+            meter = narrator.meter(short, "Pushing", size)
+            try:
+                await client.upload_blob(path, layer.blob, self._content(layer.blob, meter), size)
+            finally:
+                meter.status = ""
+        await narrator.say("Pushed", short)
+        return layer
+
+    def _content(self, digest: str, meter: Meter) -> Content:
+        """A function that gives the blob's bytes anew for every try."""
+
+        async def content() -> AsyncIterator[bytes]:
+            meter.current = 0
+            with self._images.blobs.open(digest) as stream:
+                while chunk := await trio.to_thread.run_sync(stream.read, CHUNK):
+                    yield chunk
+                    meter.current += len(chunk)
+
+        return content
+
+    def _sendable(self, layer: Layer) -> bool:
+        """Whether the blob is here, and compressed as registries have them."""
+        compressed = layer.media_type.endswith(("gzip", "zstd"))
+        return bool(layer.blob) and compressed and self._images.blobs.has(layer.blob)
+
+    async def _compressed(self, layer: Layer, chain: str) -> Layer:
+        folder = self._images.layers.path(chain)
+        plain = layer.blob if layer.blob and self._images.blobs.has(layer.blob) else ""
+        if folder is None and not plain:
+            raise NotFoundError(
+                f"a layer of the image is missing ({chain}): build or pull it again"
+            )
+        blob, diff_id = await trio.to_thread.run_sync(self._compress, folder or "", plain)
+        if diff_id != layer.diff_id:
+            raise EngineError(
+                f"the layer {layer.diff_id} changed on disk", hint="build or pull the image again"
+            )
+        return replace(layer, blob=blob, media_type=DOCKER_LAYER)
+
+    def _compress(self, folder: str, plain: str) -> tuple[str, str]:
+        """In a thread: (digest of the gzip, digest of the tar); the same bytes every time."""
+        writer = GzipWriter(self._images.blobs.writer())
+        try:
+            if plain:
+                with self._images.blobs.open(plain) as stream:
+                    shutil.copyfileobj(open_tar(stream), writer, CHUNK)
+            else:
+                pack_layer(folder, writer)  # type: ignore[arg-type]  # pack writes, nothing else
+            return writer.commit()
+        except BaseException:
+            writer.discard()
+            raise
+
+    def _kept(self, image: Image) -> bytes:
+        if image.manifest and self._images.blobs.has(image.manifest):
+            return self._images.blobs.read(image.manifest)
+        return b""
+
+    def _manifest(self, image: Image) -> tuple[bytes, str]:
+        """The manifest it came with, else one made for it: Docker's kind, OCI's if a layer needs it."""
+        kept = self._kept(image)
+        if kept:
+            return kept, image.manifest_type
+        blobs = self._images.blobs
+        oci = any("oci" in layer.media_type for layer in image.layers)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST if oci else DOCKER_MANIFEST,
+            "config": {
+                "mediaType": OCI_CONFIG if oci else DOCKER_CONFIG,
+                "size": blobs.size(image.id),
+                "digest": image.id,
+            },
+            "layers": [
+                {
+                    "mediaType": _layer_type(layer.media_type, oci=oci),
+                    "size": blobs.size(layer.blob),
+                    "digest": layer.blob,
+                }
+                for layer in image.layers
+            ],
+        }
+        return json.dumps(document, indent=3).encode(), str(document["mediaType"])
+
+
+def _layer_type(kind: str, *, oci: bool) -> str:
+    """The same compression in the manifest's own words."""
+    if oci and "oci" not in kind:
+        return f"{OCI_LAYER}+gzip" if kind.endswith("gzip") else OCI_LAYER
+    return kind
