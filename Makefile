@@ -52,7 +52,7 @@ lint: $(VENV)/development.stamp
 	$(BIN)/lint-imports
 
 peers: $(VENV)/development.stamp
-	sh .ci/debian-packages busybox-static docker.io
+	sh .ci/debian-packages busybox-static docker.io fish zsh
 	sh .ci/reference
 	$(PYTEST) -q -m peer tests
 

@@ -30,9 +30,23 @@ GROUPS: Mapping[str, Group] = {
     "alpha": Group(
         "Experimental commands",
         {
+            "generate": ("generate", "EXPERIMENTAL - Generate a Compose file from existing containers"),
+            "publish": ("publish", "Publish compose application"),
             "viz": ("graph", "EXPERIMENTAL - Generate a graphviz graph from your compose file"),
         },
         hidden=True,
+    ),
+    "bridge": Group(
+        "Convert compose files into another model",
+        {"convert": ("bridge", "Convert compose files to Kubernetes manifests, Helm charts, or another model")},
+    ),
+    "bridge transformations": Group(
+        "Manage transformation images",
+        {
+            "create": ("bridge", "Create a new transformation"),
+            "list": ("bridge", "List available transformations"),
+        },
+        {"ls": "list"},
     ),
     "container": Group(
         "Manage containers",

@@ -43,6 +43,8 @@ HELP = Flag("help", "h", hidden=True)
 COMMANDS = {
     "attach": ("interact", "Attach local standard input, output, and error streams to a service's running container"),
     "build": ("images", "Build or rebuild services"),
+    "commit": ("files", "Create a new image from a service container's changes"),
+    "completion": ("completion", "Print a script that completes command lines in a shell"),
     "config": ("config", "Parse, resolve and render compose file in canonical format"),
     "cp": ("files", "Copy files/folders between a service container and the local filesystem"),
     "create": ("up", "Creates containers for a service"),
@@ -59,6 +61,7 @@ COMMANDS = {
     "plan": ("plan", "Show what up would do, and what has changed; touch nothing"),
     "port": ("list", "Print the public port for a port binding"),
     "ps": ("ps", "List containers"),
+    "publish": ("publish", "Publish compose application"),
     "pull": ("images", "Pull service images"),
     "push": ("images", "Push service images"),
     "restart": ("lifecycle", "Restart service containers"),
@@ -144,6 +147,10 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
         return show_help(" ".join(rest) if name == "help" else name)
     if name == "engine":
         return run_engine(rest)
+    if name == "__complete":
+        from compose.cli.commands.completion import complete
+
+        return complete(rest)
     from compose.cli.command import Invocation
 
     if name in GROUPS:
@@ -253,6 +260,9 @@ def show_help(name: str) -> int:
         return 0
     if name:
         command = find_command(name)
+        if not command.usage.startswith(name):  # one command by two names
+            words = command.usage.partition(name.rpartition(" ")[2])[2]
+            command = command._replace(usage=name + words)
         own = [flag for flag in command.flags if flag.name == "dry-run"]
         print(command_help(command._replace(flags=(*command.flags, *([] if own else [DRY_RUN])))))
         return 0

@@ -1,8 +1,9 @@
-"""`cp` and `export`."""
+"""`cp`, `export` and `commit`."""
 
 from __future__ import annotations
 
 from compose.cli.command import Command, Invocation
+from compose.cli.commands.container.files import COMMIT_FLAGS
 from compose.cli.flags import Flag, Options
 
 
@@ -26,6 +27,19 @@ def export(options: Options, invocation: Invocation) -> int:
     return operation(session, options.arguments[0], options.index or 0, options.output)
 
 
+def commit(options: Options, invocation: Invocation) -> int:
+    """Make an image of a service's container."""
+    from compose.operations.committing import CommitRequest
+    from compose.operations.committing import commit as operation
+
+    service, name = (*options.arguments, "")[:2]
+    request = CommitRequest(
+        name, options.author, options.message, options.change, pause=options.pause
+    )
+    operation(request, invocation.session(), service, options.index or 0)
+    return 0
+
+
 COMMANDS = {
     "cp": Command(
         "cp [OPTIONS] SERVICE:SRC_PATH DEST_PATH|-\n        pycompose cp [OPTIONS] SRC_PATH|- SERVICE:DEST_PATH",
@@ -38,6 +52,17 @@ COMMANDS = {
         ),
         copy,
         least=2,
+        most=2,
+    ),
+    "commit": Command(
+        "commit [OPTIONS] SERVICE [REPOSITORY[:TAG]]",
+        "Create a new image from a service container's changes",
+        (
+            *COMMIT_FLAGS,
+            Flag("index", kind="number", help="index of the container if service has multiple replicas."),
+        ),
+        commit,
+        least=1,
         most=2,
     ),
     "export": Command(
