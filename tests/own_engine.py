@@ -77,4 +77,5 @@ def running_engine(folder: Path, pool: str) -> Iterator[OwnEngine]:
         said = log.read_text() if log.exists() else ""
         assert stopped.returncode == 0, stopped.stderr + said
         assert "Traceback" not in said, said
-    assert Traces.of(folder).words() == []
+    left = Traces.of(folder).words()
+    assert not left, left

@@ -17,6 +17,7 @@ from engine.containers.config import (
     Ulimit,
 )
 from engine.containers.model import ContainerRequest
+from engine.containers.restoring import EPHEMERAL
 from engine.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ContainerRunner:
                 cgroup_parent=limits.cgroup_parent,
                 ulimits=tuple(Ulimit(*one) for one in limits.ulimits),
                 log_config=LogConfig("none"),
+                annotations={EPHEMERAL: "build"},  # an engine that is killed leaves no step behind
                 mounts=tuple(_mount(mount) for mount in step.mounts),
             ),
         )

@@ -156,7 +156,7 @@ class Execs:
         request = ExecRequest(cmd=command, attach_stdout=True, attach_stderr=True)
         made = Exec(secrets.token_hex(32), container.id, request)
         try:
-            prepared = await self._prepare(container, made, None)
+            prepared = await self._prepare(container, made, None, folder="probes")
         except EngineError as error:
             return HealthLog(started, time.time_ns(), -1, str(error))
         monitor = prepared.monitor
@@ -186,10 +186,15 @@ class Execs:
         return HealthLog(started, time.time_ns(), record.exit_code, said)
 
     async def _prepare(
-        self, container: Container, made: Exec, size: tuple[int, int] | None
+        self,
+        container: Container,
+        made: Exec,
+        size: tuple[int, int] | None,
+        *,
+        folder: str = "execs",
     ) -> Prepared:
         live = self._containers.live(container.id)
-        run_dir = live.monitor.run_dir / "execs" / made.id[:16]
+        run_dir = live.monitor.run_dir / folder / made.id[:16]
         spec = compile_exec(
             made.id,
             live.spec,

@@ -52,8 +52,14 @@ def wants_restart(
     return False
 
 
-def wants_start_at_boot(policy: RestartPolicy, exit_code: int, *, stopped_by_user: bool) -> bool:
-    """Whether a container that was found dead when the engine starts is to be started."""
-    if policy.name == "always":
-        return True
-    return wants_restart(policy, exit_code, 0, stopped_by_user=stopped_by_user)
+def wants_start_at_boot(
+    policy: RestartPolicy, *, started_before: bool, stopped_by_user: bool
+) -> bool:
+    """Whether a container that did not run when the engine went is to be started with the engine.
+
+    `always` brings back what was stopped by hand, `unless-stopped` does not; what `on-failure` has
+    given up stays down.
+    """
+    if not started_before:
+        return False
+    return policy.name == "always" or (policy.name == "unless-stopped" and not stopped_by_user)

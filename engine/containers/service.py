@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from engine.containers import restart
 from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
 from engine.containers.inputs import check_against_host, limits_of
-from engine.containers.launching import SPEC_NAME, Launcher
+from engine.containers.launching import Launcher
+from engine.containers.live import Bell
 from engine.containers.log_watch import LogWatch
 from engine.containers.model import Created
 from engine.containers.registry import Registry
+from engine.containers.restoring import restore
 from engine.containers.signals import parse_signal
-from engine.containers.supervision import Bell, Supervisor
+from engine.containers.supervision import Supervisor
 from engine.containers.update import updated_host_config
 from engine.errors import (
     ConflictError,
@@ -34,14 +35,13 @@ from engine.errors import (
     InvalidRequestError,
     NotModifiedError,
 )
-from engine.processes.client import ExitRecord, read_exit
 from engine.runtime.cgroups import tree
-from engine.runtime.spec import ContainerSpec, decode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from engine.containers.live import Live
     from engine.containers.model import (
         Container,
         ContainerRequest,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
         WaitCondition,
     )
     from engine.containers.rooms import Rooms
-    from engine.containers.supervision import Live
     from engine.processes.attachment import Attachment
     from engine.runtime.spec import Rootfs
 
@@ -61,6 +60,7 @@ class Containers:
     def __init__(self, rooms: Rooms, nursery: trio.Nursery) -> None:
         self.layout = rooms.layout
         self.host = rooms.host
+        self.engine_id = rooms.engine_id
         self.forks = rooms.forks
         self.nursery = nursery
         self.images = rooms.images
@@ -73,7 +73,7 @@ class Containers:
         self._events = rooms.events
         self._launcher = Launcher(rooms, self.registry)
         self._life = Supervisor(
-            self.registry, rooms.networks, self._launcher, nursery, self.publish, self._remove_ended
+            self.registry, rooms.networks, self._launcher, nursery, self.publish, self.discard
         )
         self._life.execs = self.execs
         rooms.images.users = lambda image_id: [c.id for c in self.all() if c.image == image_id]
@@ -222,9 +222,7 @@ class Containers:
             container = self.get(container.id)
             if container.state.status == "paused":
                 raise ConflictError(f"Container {container.name} is already paused")
-            live = self.live(container.id)
-            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=True))
-            self.registry.set_state(container.id, status="paused")
+            await self._life.freeze(container.id, frozen=True)
         self.publish(container, "pause")
 
     async def unpause(self, name: str) -> None:
@@ -234,9 +232,7 @@ class Containers:
             container = self.get(container.id)
             if container.state.status != "paused":
                 raise ConflictError(f"Container {container.name} is not paused")
-            live = self.live(container.id)
-            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
-            self.registry.set_state(container.id, status="running")
+            await self._life.freeze(container.id, frozen=False)
         self.publish(container, "unpause")
 
     async def update(self, name: str, request: UpdateRequest) -> tuple[str, ...]:
@@ -366,37 +362,10 @@ class Containers:
 
     async def restore(self) -> None:
         """After a start of the engine: adopt what runs, settle what ended, start what should run."""
-        dead: list[Container] = []
-        for container in self.all():
-            if container.state.status not in ("running", "paused", "restarting", "removing"):
-                continue
-            run_dir = self.layout.container_run(container.id)
-            monitor = await self.forks.adopt(run_dir)
-            if monitor is not None:
-                spec = decode(ContainerSpec, (run_dir / SPEC_NAME).read_bytes())
-                self._life.take(container, monitor, spec)
-            else:
-                dead.append(container)
-        await self.networks.restore(self._life.all_live())
-        for container in dead:
-            record = read_exit(self.layout.container_run(container.id))
-            await self._settle_found_dead(container, record)
+        await restore(self, self._life)
 
-    async def _settle_found_dead(self, container: Container, record: ExitRecord | None) -> None:
-        ended = record or ExitRecord(137, 0)
-        self.registry.set_state(
-            container.id, status="exited", pid=0, exit_code=ended.exit_code,
-            finished_ns=ended.finished_ns or time.time_ns(), oom_killed=ended.oom_killed,
-        )  # fmt: skip
-        policy = container.host_config.restart_policy
-        if container.host_config.auto_remove:
-            await self._remove(container, volumes=True)
-        elif restart.wants_start_at_boot(
-            policy, ended.exit_code, stopped_by_user=container.state.stopped_by_user
-        ):
-            self._life.restart_soon(container.id)
-
-    async def _remove_ended(self, container_id: str) -> None:
+    async def discard(self, container_id: str) -> None:
+        """Remove a container that does not run, and its anonymous volumes; fine if it has gone."""
         async with self._life.lock(container_id):
             if any(c.id == container_id for c in self.all()):
                 await self._remove(self.get(container_id), volumes=True)

@@ -8,18 +8,20 @@ Everything here happens in the engine's nursery; nothing outlives the engine but
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from engine.containers import health, restart
+from engine.containers.live import Bell, Live, Wish
 from engine.containers.model import Health
+from engine.containers.probing import at_end, check_health
 from engine.containers.signals import parse_signal, takes_notice
 from engine.errors import ConflictError, EngineError, NotFoundError
 from engine.processes.client import ExitRecord, StartError, read_exit
 from engine.runtime.cgroups import tree
+from engine.runtime.launch import reap
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,43 +38,6 @@ if TYPE_CHECKING:
 DEFAULT_GRACE = 10
 #: Seconds after SIGKILL in which a process must be gone.
 KILL_PATIENCE = 10.0
-
-
-@dataclass(slots=True)
-class Live:
-    """What only this engine process knows of a running container."""
-
-    monitor: Monitor
-    spec: ContainerSpec
-    scope: trio.CancelScope  # of its health checks
-
-
-@dataclass(slots=True)
-class Bell:
-    """Rings once; carries how it ended."""
-
-    rung: trio.Event = field(default_factory=trio.Event)
-    exit_code: int = 0
-
-    def ring(self, exit_code: int) -> None:
-        """Wake whoever waits. Idempotent."""
-        if not self.rung.is_set():
-            self.exit_code = exit_code
-            self.rung.set()
-
-    async def wait(self) -> int:
-        """The exit code, when it has rung."""
-        await self.rung.wait()
-        return self.exit_code
-
-
-@dataclass(slots=True)
-class Wish:
-    """Somebody who wants to be attached when a container starts."""
-
-    wants: dict[str, bool]
-    granted: trio.Event = field(default_factory=trio.Event)
-    attachment: Attachment | None = None
 
 
 class Supervisor:
@@ -138,6 +103,7 @@ class Supervisor:
                 exit_code=code, error=str(error), finished_ns=time.time_ns(),
             )  # fmt: skip
             self._disappoint(container.id)
+            self._ends.pop(container.id, Bell()).ring(code)
             if container.host_config.auto_remove:
                 self._nursery.start_soon(self._remove, container.id)
             raise
@@ -146,12 +112,11 @@ class Supervisor:
         container = self._registry.change(
             container.id, restart_count=0 if by_user else container.restart_count + 1
         )
-        checked = bool(health.probe_command(container.config))
         container = self._registry.set_state(
             container.id, status="running", pid=launched.monitor.pid,
             start_time=launched.monitor.start_time, exit_code=0, error="", oom_killed=False,
             started_ns=time.time_ns(), finished_ns=0, stopped_by_user=False,
-            health=Health("starting") if checked else None,
+            health=self.first_health(container),
         )  # fmt: skip
         self._publish(container, "start", {})
         self.take(container, launched.monitor, launched.spec)
@@ -162,7 +127,14 @@ class Supervisor:
         self._live[container.id] = live
         self._nursery.start_soon(self._watch, container.id, live)
         if health.probe_command(container.config):
-            self._nursery.start_soon(self._check_health, container.id, live)
+            self._nursery.start_soon(
+                check_health, container.id, live, self._registry, self.execs, self._health_changed
+            )
+
+    async def _health_changed(self, container: Container) -> None:
+        status = container.state.health.status if container.state.health else "none"
+        self._publish(container, f"health_status: {status}", {})
+        await self._networks.set_answering(container.id, answering=status != "unhealthy")
 
     async def join_streams(self, container_id: str, wants: dict[str, bool]) -> Attachment | None:
         """Take part in a container's streams, from its next start if it does not run.
@@ -206,7 +178,10 @@ class Supervisor:
             grace = timeout if timeout is not None else container.config.stop_timeout or 0
         self._registry.set_state(container.id, stopped_by_user=True)
         if container.state.status == "paused":
-            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
+            try:
+                await self.freeze(container.id, frozen=False)
+            except ConflictError:
+                pass  # it has just ended, which is what we want
         own_pids = any(n.kind == "pid" and not n.path for n in live.spec.namespaces)
         hopeless = own_pids and not live.spec.init and not takes_notice(live.monitor.pid, number)
         if not hopeless and grace != 0:
@@ -233,6 +208,21 @@ class Supervisor:
                 hint="a process of it hangs in the kernel (state D in ps)",
             )
 
+    async def freeze(self, container_id: str, *, frozen: bool) -> None:
+        """Freeze or thaw every process, and say so in the state. Raises ConflictError if it has ended."""
+        live = self.live(container_id)
+        try:
+            await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=frozen))
+        except FileNotFoundError:
+            pass  # the cgroup went with the last process: said below
+        except OSError as error:
+            raise EngineError(
+                f"cannot freeze container {container_id}: {error.strerror}"
+            ) from error
+        if self._live.get(container_id) is not live or read_exit(live.monitor.run_dir):
+            raise ConflictError(f"container {container_id} is not running")
+        self._registry.set_state(container_id, status="paused" if frozen else "running")
+
     def signal(self, live: Live, number: int) -> None:
         """Send a signal to PID 1; if it has just ended that is fine."""
         try:
@@ -246,9 +236,17 @@ class Supervisor:
         if scope is not None:
             scope.cancel()
 
-    def restart_soon(self, container_id: str) -> None:
-        """Start a container that was found dead."""
-        self._nursery.start_soon(self._restart_after, container_id, 0.0)
+    async def restart_found(self, first: list[str], joining: list[str]) -> None:
+        """Start containers that were found dead; then, in order, those that join others' namespaces."""
+        async with trio.open_nursery() as nursery:
+            for container_id in first:
+                nursery.start_soon(self._restart_after, container_id, 0.0)
+        for container_id in joining:
+            await self._restart_after(container_id, 0.0)
+
+    def first_health(self, container: Container) -> Health | None:
+        """The health of a container that has just started."""
+        return Health("starting") if health.probe_command(container.config) else None
 
     def forget(self, container_id: str, exit_code: int) -> None:
         """A container is removed: tell whoever waited for that."""
@@ -262,6 +260,8 @@ class Supervisor:
     async def _watch(self, container_id: str, live: Live) -> None:
         record = await live.monitor.wait_exit()
         live.scope.cancel()
+        if not record.finished_ns:  # nobody recorded the end: the monitor itself was killed
+            await trio.to_thread.run_sync(reap, live.spec.cgroup)
         with trio.CancelScope(shield=True):
             await self._networks.detach(container_id)
             await self._networks.set_answering(container_id, answering=True)
@@ -276,6 +276,7 @@ class Supervisor:
         container = self._registry.set_state(
             container_id, status="restarting" if again else "exited", pid=0,
             exit_code=record.exit_code, finished_ns=finished, oom_killed=record.oom_killed,
+            health=at_end(state.health),
         )  # fmt: skip
         self._announce_end(container, record)
         bell = self._ends.pop(container_id, None)
@@ -317,34 +318,3 @@ class Supervisor:
                 await self.launch(container, by_user=False)
             except EngineError:
                 return  # the state tells why
-
-    async def _check_health(self, container_id: str, live: Live) -> None:
-        with live.scope:
-            container = self._registry.get(container_id)
-            check = container.config.healthcheck
-            assert check is not None
-            command = health.probe_command(container.config)
-            began = time.monotonic_ns()
-            usual = health.wait_before(check, Health("healthy"), 0, 0)
-            due = began + (check.start_interval or usual if check.start_period else usual)
-            wait, cost = 0, 0
-            while True:
-                state = self._registry.get(container_id).state.health or Health("starting")
-                wait = health.wait_before(check, state, wait, cost)
-                await trio.sleep(wait / 1e9)
-                started = time.monotonic_ns()
-                result = await self.execs.probe(container, command, health.timeout_of(check))
-                now = time.monotonic_ns()
-                cost = now - started
-                early = now < due
-                due = due if early else now + usual
-                after = health.after_probe(
-                    check, state, result,
-                    in_start_period=now - began < check.start_period, early=early,
-                )  # fmt: skip
-                container = self._registry.set_state(container_id, health=after)
-                if after.status != state.status:
-                    self._publish(container, f"health_status: {after.status}", {})
-                    await self._networks.set_answering(
-                        container_id, answering=after.status != "unhealthy"
-                    )

@@ -36,9 +36,12 @@ def serve(requests: socket.socket) -> None:
     gc.disable()
     while True:
         fds = array.array("i")
-        message, ancillary, _, _ = requests.recvmsg(
-            messages.LIMIT, socket.CMSG_LEN(2 * fds.itemsize), socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            message, ancillary, _, _ = requests.recvmsg(
+                messages.LIMIT, socket.CMSG_LEN(2 * fds.itemsize), socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:
+            return  # the engine was killed
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])

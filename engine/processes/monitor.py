@@ -54,11 +54,18 @@ def run_monitor(request: dict[str, Any], spec_fd: int, channel: socket.socket) -
     try:
         Monitor(spec, channel).run()
     except launch.LaunchError as error:
-        channel.send(messages.encode(failed=error.message, exit_code=error.exit_code))
+        _tell(channel, failed=error.message, exit_code=error.exit_code)
     except OSError as error:
         words = str(error) if error.filename else error.strerror or str(error)
-        channel.send(messages.encode(failed=f"cannot start: {words}", exit_code=125))
+        _tell(channel, failed=f"cannot start: {words}", exit_code=125)
     os._exit(0)
+
+
+def _tell(channel: socket.socket, **fields: Any) -> None:
+    try:
+        channel.send(messages.encode(**fields))
+    except OSError:
+        pass  # the engine was killed meanwhile; the next one asks by our own socket
 
 
 class Monitor:
@@ -89,21 +96,21 @@ class Monitor:
         for fd in {stdio.stdin, stdio.stdout, stdio.stderr}:
             os.close(fd)
         self.prepared = prepared
-        self.server = messages.bind_socket(self.spec.run_dir)
-        self._tell_prepared()
-        self.epoll.register(self.server, select.EPOLLIN)
         try:
+            self.server = messages.bind_socket(self.spec.run_dir)
+            self._tell_prepared()
+            self.epoll.register(self.server, select.EPOLLIN)
             self._wait_for_start()
             master = prepared.await_root()
             if master is not None:
                 self._take_terminal(master)
             prepared.release()
-        except launch.LaunchError:
+        except (launch.LaunchError, OSError):
             prepared.abort()
             os.waitpid(prepared.pid, 0)
             self._sweep()
             raise
-        self.channel.send(messages.encode(started=True))
+        _tell(self.channel, started=True)
         self.channel.close()
         self._serve()
 

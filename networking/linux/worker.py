@@ -144,7 +144,10 @@ def serve(channel: socket.socket) -> None:
     worker = Worker()
     while True:
         fds = array.array("i")
-        message, ancillary, _, _ = channel.recvmsg(1 << 18, socket.CMSG_LEN(4 * fds.itemsize))
+        try:
+            message, ancillary, _, _ = channel.recvmsg(1 << 18, socket.CMSG_LEN(4 * fds.itemsize))
+        except ConnectionResetError:
+            return  # the engine was killed with an answer of ours unread
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
@@ -157,7 +160,10 @@ def serve(channel: socket.socket) -> None:
         finally:
             for fd in fds:
                 os.close(fd)
-        channel.send(json.dumps(answer).encode())
+        try:
+            channel.send(json.dumps(answer).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the engine was killed meanwhile
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from engine.runtime.cgroups.devices import attach_device_filter
 from engine.runtime.cgroups.limits import writes_v1, writes_v2
+from engine.runtime.spec import Cgroup
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from engine.runtime.cgroups.limits import Write
-    from engine.runtime.spec import Cgroup, DeviceRule
+    from engine.runtime.spec import DeviceRule
 
 MOUNT = "/sys/fs/cgroup"
 V2_CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
@@ -195,6 +198,23 @@ def remove_parent(mode: str, path: str) -> None:
             continue  # not there, or in use
 
 
+def sweep(mode: str, path: str, keep: Collection[str]) -> None:
+    """Below an engine's folder, end and remove the cgroups whose names are not in `keep`."""
+    tops = [MOUNT] if mode == "v2" else [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
+    found = {name for top in tops for name in _folders(f"{top}/{path}")}
+    for name in sorted(found - set(keep)):
+        cgroup = Cgroup(mode, f"{path}/{name}")  # type: ignore[arg-type]  # one of three words
+        kill_all(cgroup)
+        remove(cgroup)
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
 def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
     """Freeze or thaw every process; returns when the kernel says it is so (or after 10 seconds)."""
     top = unified_mount(cgroup.mode)
@@ -207,6 +227,15 @@ def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
             if wanted in lines.read().splitlines():
                 return
         time.sleep(0.001)
+
+
+def is_frozen(cgroup: Cgroup) -> bool:
+    """Whether the processes are frozen now."""
+    try:
+        with open(f"{unified_mount(cgroup.mode)}/{cgroup.path}/cgroup.events") as lines:
+            return "frozen 1" in lines.read().splitlines()
+    except OSError:
+        return False
 
 
 def oom_kills(cgroup: Cgroup) -> int:

@@ -28,9 +28,24 @@ def test_the_policy_decides(
     assert restart.wants_restart(policy, code, restarts, stopped_by_user=by_user) is wanted
 
 
-def test_at_boot_always_means_always_and_unless_stopped_does_not() -> None:
-    assert restart.wants_start_at_boot(RestartPolicy("always"), 0, stopped_by_user=True)
-    assert not restart.wants_start_at_boot(RestartPolicy("unless-stopped"), 0, stopped_by_user=True)
+@pytest.mark.parametrize(
+    ("policy", "started", "by_user", "wanted"),
+    [
+        ("always", True, True, True),
+        ("always", False, False, False),
+        ("unless-stopped", True, False, True),
+        ("unless-stopped", True, True, False),
+        ("on-failure", True, False, False),
+        ("no", True, False, False),
+    ],
+)
+def test_at_boot_always_means_always_and_unless_stopped_does_not(
+    policy: str, started: bool, by_user: bool, wanted: bool
+) -> None:
+    found = restart.wants_start_at_boot(
+        RestartPolicy(policy), started_before=started, stopped_by_user=by_user
+    )
+    assert found is wanted
 
 
 @given(st.integers(1, 60))
