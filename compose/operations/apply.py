@@ -42,6 +42,9 @@ async def apply_plan(
                 said = await executor.execute(step)
             except WaitFailedError:
                 raise  # told already, of each container
+            except EngineRefusedError as error:
+                progress.report(subject, "Error", "error", str(error))
+                raise named(subject, error) from error
             except ComposeError as error:
                 progress.report(subject, "Error", "error", str(error))
                 raise
@@ -58,6 +61,14 @@ async def apply_plan(
     if error is not None:
         raise error
     return outcome
+
+
+def named(subject: str, error: EngineRefusedError) -> EngineRefusedError:
+    """The engine's refusal, saying what it is about where the engine does not."""
+    text = str(error)
+    if subject.rpartition(" ")[2] in text:
+        return error
+    return EngineRefusedError(f"{subject}: {text}", status=error.status)
 
 
 def is_patient(step: Step) -> bool:

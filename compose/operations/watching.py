@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from compose.planner.steps import Condition
 
 LOOK_ANYWAY = 3.0
+NOT_FOUND = 404
 EVENTS = ["start", "die", "destroy", "health_status", "pause", "unpause"]
 
 
@@ -75,15 +76,25 @@ class ContainerWatch:
     async def wait_until(self, ref: str, condition: Condition, name: str) -> int:
         """Wait; returns the exit code for "completed", else 0. Raises WaitFailedError."""
         while True:
-            found = (await self._engine.do(calls.inspect_container(ref))).json()
+            found = await self._inspect(ref, name)
             waker = self._wakers.setdefault(found["Id"], trio.Event())
             # Looked at again after the waker is in place, so that no event falls in between.
-            found = (await self._engine.do(calls.inspect_container(found["Id"]))).json()
+            found = await self._inspect(found["Id"], name)
             code = judge(found, condition, name)
             if code is not None:
                 return code
             with trio.move_on_after(LOOK_ANYWAY):
                 await waker.wait()
+
+    async def _inspect(self, ref: str, name: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = (await self._engine.do(calls.inspect_container(ref))).json()
+        except EngineRefusedError as error:
+            if error.status != NOT_FOUND:
+                raise
+            text = f"container {name} was removed while it was waited for"
+            raise WaitFailedError(text, container=name) from error
+        return found
 
 
 def judge(inspected: dict[str, Any], condition: Condition, name: str) -> int | None:
