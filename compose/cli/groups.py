@@ -48,6 +48,14 @@ GROUPS: Mapping[str, Group] = {
         },
         {"ls": "list"},
     ),
+    "builder": Group(
+        "Manage the build cache",
+        {
+            "du": ("builder", "Disk usage of the build cache"),
+            "prune": ("builder", "Remove build cache"),
+        },
+        usage_code=125,
+    ),
     "container": Group(
         "Manage containers",
         {

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderResult
     from rich.live import Live
 
-    from compose.operations.progress import Kind
+    from compose.operations.progress import Kind, Style
 
 MARKS = {
     "working": ("⠿", "cyan"),
@@ -33,6 +33,8 @@ class Line:
 
 class LiveProgress:
     """The live view; what has scrolled out of a small window is what was done first."""
+
+    style: Style = "live"
 
     def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
         self._stream = stream

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from compose.operations.progress import Kind, Progress
+    from compose.operations.progress import Kind, Progress, Style
 
 DRY_RUN = " DRY-RUN MODE - "
 
@@ -26,6 +26,8 @@ def choose_progress(mode: str, stream: TextIO, *, dry_run: bool) -> Progress:
 
 class QuietProgress:
     """Warnings only."""
+
+    style: Style = "quiet"
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -51,6 +53,8 @@ class QuietProgress:
 class PlainProgress(QuietProgress):
     """A line a report, as docker compose writes them where there is no terminal."""
 
+    style: Style = "plain"
+
     def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
         super().__init__(stream)
         self._prefix = DRY_RUN if dry_run else ""
@@ -68,6 +72,8 @@ class PlainProgress(QuietProgress):
 
 class JsonProgress(QuietProgress):
     """An object a line."""
+
+    style: Style = "json"
 
     def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
         super().__init__(stream)

@@ -252,10 +252,27 @@ def save_images(names: Iterable[str]) -> Call:
     return Call("GET", "/images/get", {"names": list(names)})
 
 
-def build_image(query: Mapping[str, str | list[str]], registry_config: str) -> Call:
-    """Build from a tar that follows as body; answers with a stream of progress."""
+def build_image(
+    query: Mapping[str, str | list[str]], registry_config: str, inputs: int = 0
+) -> Call:
+    """Build from a tar that follows as body; answers with a stream of progress.
+
+    `inputs` is the length of our engine's JSON in front of the tar.
+    """
     headers = {"Content-Type": "application/x-tar", "X-Registry-Config": registry_config}
+    if inputs:
+        headers["X-Pycompose-Inputs"] = str(inputs)
     return Call("POST", "/build", query, headers=headers)
+
+
+def prune_builds(*, everything: bool = False, reserved: int = 0, **filters: list[str]) -> Call:
+    """Remove from the build cache; the answer has CachesDeleted and SpaceReclaimed."""
+    query = {
+        **encode_filters(**filters),
+        "all": "1" if everything else "",
+        "reserved-space": str(reserved or ""),
+    }
+    return Call("POST", "/build/prune", {key: value for key, value in query.items() if value})
 
 
 def list_networks(**filters: list[str]) -> Call:

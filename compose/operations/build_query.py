@@ -1,18 +1,18 @@
 """A service's build attributes -> the parameters of POST /build. Pure.
 
-What the classic builder has no parameter for is an error where ignoring it would make another image.
+What cannot be honoured is an error where ignoring it would make another image.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.payloads.container import image_of
 from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.record import EMPTY, Record
+from compose.operations.build_inputs import REMOTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Build, Service
 
-REMOTE = re.compile(r"(https?|git|ssh)://|git@|github\.com/")
-#: Attributes of build that this way of building cannot honour, and would be wrong to ignore.
-UNSUPPORTED = ("additional_contexts", "secrets", "ssh", "privileged", "entitlements")
-#: Those that only make it faster or add papers.
-IGNORED = ("cache_to", "provenance", "sbom")
+#: Those that only add papers.
+IGNORED = ("provenance", "sbom")
+#: The entitlements that everybody has.
+GRANTED = ("network.host",)
 
 
 class BuildOptions(Record):
@@ -34,6 +33,9 @@ class BuildOptions(Record):
     pull: bool = False
     arguments: Mapping[str, str] = EMPTY
     memory: int = 0
+    ssh: tuple[str, ...] = ()
+    check: bool = False
+    no_cache_filter: tuple[str, ...] = ()
 
 
 def build_query(
@@ -42,13 +44,14 @@ def build_query(
     """The parameters of POST /build. Raises ProjectError for what it has no parameter for. Pure."""
     build = service.build
     assert build is not None
-    for name in UNSUPPORTED:
-        if getattr(build, name):
-            raise ProjectError(
-                f"services.{service.name}.build.{name} is not supported: take it out"
-            )
+    refuse(service)
     arguments = {key: value for key, value in build.args.items() if value is not None}
-    arguments |= options.arguments
+    epoch = project.environment.get("SOURCE_DATE_EPOCH")
+    arguments = {
+        **({"SOURCE_DATE_EPOCH": epoch} if epoch else {}),
+        **arguments,
+        **options.arguments,
+    }
     own = {
         labels.PROJECT: project.name,
         labels.SERVICE: service.name,
@@ -70,10 +73,30 @@ def build_query(
         "ulimits": ulimits(build),
         "platform": platform_of(service),
         "remote": build.context if REMOTE.match(build.context) else "",
+        "progress": "events",
     }
     if query["remote"] and build.dockerfile:
         query["dockerfile"] = build.dockerfile
     return {key: value for key, value in query.items() if value}
+
+
+def refuse(service: Service) -> None:
+    """ProjectError for what no build of ours can honour, and would be wrong to ignore."""
+    build = service.build
+    assert build is not None
+    where = f"services.{service.name}.build"
+    if build.privileged:
+        raise ProjectError(
+            f"{where}.privileged needs the entitlement security.insecure, which is granted to nobody: "
+            "take it out"
+        )
+    for name in build.entitlements:
+        if name not in GRANTED:
+            raise ProjectError(f"{where}.entitlements: {name} is not granted: take it out")
+    if build.isolation not in ("", "default"):
+        raise ProjectError(
+            f"{where}.isolation: {build.isolation} is for Windows: take it out, or write default"
+        )
 
 
 def platform_of(service: Service) -> str:
@@ -105,5 +128,5 @@ def ignored_build_attributes(service: Service) -> list[str]:
     return [
         f"services.{service.name}.build.{name} is not supported, it will be ignored"
         for name in IGNORED
-        if getattr(service.build, name)
+        if getattr(service.build, name) not in ("", "false")
     ]

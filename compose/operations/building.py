@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls
 from compose.engine_client.json_stream import JsonStream
 from compose.errors import EngineRefusedError, ProjectError
-from compose.operations.build_query import REMOTE, BuildOptions, build_query
+from compose.operations.archives import CHUNK
+from compose.operations.build_inputs import (
+    REMOTE,
+    BuildInputs,
+    agents_of,
+    gather_inputs,
+    needed_inputs,
+)
+from compose.operations.build_query import BuildOptions, build_query
 from compose.operations.context import Context, Upload
 from compose.operations.credentials import registry_config
 from compose.operations.pulling import ImageFailedError, raise_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
+    from compose.engine_client.call import Call
     from compose.engine_client.transport import Engine
     from compose.model.project import Project
     from compose.model.service import Service
 
 __all__ = ["BuildOptions", "build_image"]
+OWN_SERVER = "pycompose"
 
 
 async def build_image(
@@ -29,32 +40,100 @@ async def build_image(
     service: Service,
     options: BuildOptions,
     environment: Mapping[str, str],
-    write: Callable[[str], None],
+    tell: Callable[[Mapping[str, Any]], None],
 ) -> str:
-    """Build; `write` is given the builder's output. Returns the image's id. Raises ComposeError."""
+    """Build; `tell` is given the builder's messages. Returns the image's id. Raises ComposeError."""
     assert service.build is not None
     query = build_query(project, service, options)
-    upload = None
-    if not REMOTE.match(service.build.context):
-        build = service.build
-        folder = Path(build.context or project.working_dir)
+    own = OWN_SERVER in (await engine.do(calls.PING)).headers.get("server", "")
+    if not own:
+        _refuse_foreign(service, options)
+    with agents_of(service, options.ssh, environment) as agents:
+        inputs, pieces, dockerfile = _material(project, service, options, agents, own=own)
+        if dockerfile:
+            query["dockerfile"] = dockerfile
+        ahead = inputs.encoded() if own else b""
+        upload = _with_ahead(ahead, Upload(pieces))
+        call = calls.build_image(query, registry_config(environment), len(ahead))
         try:
-            context = Context(folder, build.dockerfile, build.dockerfile_inline)
-        except ProjectError as error:
-            raise ProjectError(f"services.{service.name}.build: {error}") from error
-        query["dockerfile"] = context.dockerfile
-        upload = Upload(context.pieces())
-    call = calls.build_image(query, registry_config(environment))
-    image_id = ""
-    stream = JsonStream()
-    try:
-        async with engine.stream(call, upload) as body:
-            async for piece in body:
-                for message in stream.feed(piece):
-                    raise_error(message)
-                    image_id = (message.get("aux") or {}).get("ID", image_id)
-                    if message.get("stream"):
-                        write(message["stream"])
-    except (ImageFailedError, EngineRefusedError) as error:
-        raise ImageFailedError(f"services.{service.name}.build: {error}") from error
+            return await _follow(engine, call, upload, tell)
+        except (ImageFailedError, EngineRefusedError) as error:
+            raise ImageFailedError(f"services.{service.name}.build: {error}") from error
+
+
+async def _follow(
+    engine: Engine,
+    call: Call,
+    upload: AsyncIterator[bytes],
+    tell: Callable[[Mapping[str, Any]], None],
+) -> str:
+    image_id, stream = "", JsonStream()
+    async with engine.stream(call, upload) as body:
+        async for piece in body:
+            for message in stream.feed(piece):
+                raise_error(message)
+                image_id = (message.get("aux") or {}).get("ID", image_id)
+                tell(message)
     return image_id
+
+
+def _material(
+    project: Project,
+    service: Service,
+    options: BuildOptions,
+    agents: Mapping[str, str],
+    *,
+    own: bool,
+) -> tuple[BuildInputs, Iterator[bytes], str]:
+    """What is given beside the context, the context's tar, the Dockerfile's name in it."""
+    build = service.build
+    assert build is not None
+    flags = {"check": options.check, "no_cache_filter": list(options.no_cache_filter)}
+    if REMOTE.match(build.context):
+        text = build.dockerfile_inline or None
+        inputs = gather_inputs(project, service, agents, text, **flags)
+        if inputs.folders:
+            raise ProjectError(
+                f"services.{service.name}.build.additional_contexts: folders cannot go with a "
+                "context that is a URL: use images or URLs"
+            )
+        return inputs, iter(()), ""
+    folder = Path(build.context or project.working_dir)
+    if folder.name == "-" and not folder.exists():
+        text = build.dockerfile_inline or None
+        return gather_inputs(project, service, agents, text, **flags), _stdin(), build.dockerfile
+    inputs = gather_inputs(project, service, agents, None, **flags)
+    try:
+        context = Context(
+            folder, build.dockerfile, build.dockerfile_inline, apart=own, folders=inputs.folders
+        )
+    except ProjectError as error:
+        raise ProjectError(f"services.{service.name}.build: {error}") from error
+    if context.text is not None:
+        inputs = BuildInputs({**inputs.document, "dockerfile": context.text}, inputs.folders)
+    return inputs, context.pieces(), context.dockerfile
+
+
+def _stdin() -> Iterator[bytes]:
+    """A tar, or a lone Dockerfile, on standard input."""
+    while data := sys.stdin.buffer.read(CHUNK):
+        yield data
+
+
+def _refuse_foreign(service: Service, options: BuildOptions) -> None:
+    """ProjectError for what another engine's POST /build has no way to be given."""
+    needed = needed_inputs(service)
+    if options.ssh or options.check:
+        needed.append("--ssh" if options.ssh else "--check")
+    if needed:
+        raise ProjectError(
+            f"services.{service.name}.build.{needed[0]} needs pycompose's own engine: "
+            "this one takes it through BuildKit only"
+        )
+
+
+async def _with_ahead(ahead: bytes, upload: Upload) -> AsyncIterator[bytes]:
+    """The inputs, then the context."""
+    yield ahead
+    async for piece in upload:
+        yield piece

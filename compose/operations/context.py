@@ -16,16 +16,31 @@ from compose.operations.archives import BLOCK, CHUNK, file_blocks
 from compose.operations.dockerignore import Ignore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 
 class Context:
-    """A folder to build from. `dockerfile`: its path, or the text of one that is not in a file."""
+    """A folder to build from.
 
-    def __init__(self, folder: Path, dockerfile: str, inline: str = "") -> None:
+    `dockerfile` is its path, `inline` the text of one that is in no file. `apart` says that whoever
+    builds is given the text of a Dockerfile outside the context beside it: `text` is it then; else it
+    goes into the tar under a name of ours. `folders` come with it: (path in the tar, folder).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dockerfile: str,
+        inline: str = "",
+        *,
+        apart: bool = False,
+        folders: Sequence[tuple[str, Path]] = (),
+    ) -> None:
         if not folder.is_dir():
             raise ProjectError(f"unable to prepare context: path {str(folder)!r} not found")
         self.folder = folder
+        self.text: str | None = None
+        self._folders = folders
         self._extra: bytes | None = None
         path = folder / (dockerfile or "Dockerfile")
         if inline:
@@ -38,6 +53,9 @@ class Context:
         else:
             self.dockerfile, self._extra = ".dockerfile.outside", path.read_bytes()
         self._ignore = Ignore(self._ignore_lines(path))
+        if apart and self._extra is not None:
+            self.text, self._extra = self._extra.decode("utf-8", "replace"), None
+            self.dockerfile = dockerfile or "Dockerfile"
 
     def _ignore_lines(self, dockerfile: Path) -> list[str]:
         """<Dockerfile>.dockerignore goes before .dockerignore; both and the Dockerfile are sent."""
@@ -53,19 +71,30 @@ class Context:
             entry = tarfile.TarInfo(self.dockerfile)
             entry.size, entry.mode = len(self._extra), 0o644
             yield entry.tobuf(tarfile.PAX_FORMAT) + padded(self._extra)
-        for path, name in self._walk(self.folder, ""):
-            yield from entry_pieces(path, name)
+        yield from tree_pieces(self.folder, "", self._ignore)
+        for name, folder in self._folders:
+            yield from entry_pieces(folder, name)
+            path = folder / ".dockerignore"
+            lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+            yield from tree_pieces(folder, f"{name}/", Ignore(lines))
         yield bytes(2 * BLOCK)
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[Path, str]]:
+
+def tree_pieces(top: Path, into: str, ignore: Ignore) -> Iterator[bytes]:
+    """What is below a folder and not ignored, as entries named `into` and the path."""
+
+    def walk(folder: Path, prefix: str) -> Iterator[bytes]:
         for child in sorted(os.scandir(folder), key=lambda entry: entry.name):
             name = prefix + child.name
-            excluded = self._ignore.excludes(name)
-            is_folder = child.is_dir(follow_symlinks=False)
+            excluded = ignore.excludes(name)
             if not excluded:
-                yield Path(child.path), name
-            if is_folder and (not excluded or self._ignore.may_include_below(name)):
-                yield from self._walk(Path(child.path), name + "/")
+                yield from entry_pieces(Path(child.path), into + name)
+            if child.is_dir(follow_symlinks=False) and (
+                not excluded or ignore.may_include_below(name)
+            ):
+                yield from walk(Path(child.path), name + "/")
+
+    yield from walk(top, "")
 
 
 def padded(data: bytes) -> bytes:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from compose.engine_client.transport import Engine
     from compose.model.observed import ObservedContainer
+    from compose.operations.progress import Style
     from compose.operations.session import Session
     from compose.operations.up import UpRequest
     from compose.planner.steps import Plan
@@ -289,6 +290,8 @@ class _Foreground:
 
 class _Quiet:
     """Starting is not told between containers' lines."""
+
+    style: Style = "quiet"
 
     def report(self, subject: str, word: str, kind: str = "working", text: str = "") -> None:
         """Nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ from compose.model.record import Record, changed
 from compose.operations.build_query import BuildOptions
 from compose.operations.converge import image_names, warnings_of
 from compose.operations.rehearsal import rehearse
-from compose.planner.images import is_built, why_pull
+from compose.planner.images import is_built, order_builds, why_pull
 from compose.planner.steps import BuildImage, Plan, PullImage
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class BuildRequest(Record):
     quiet: bool = False
     memory: int = 0
     with_dependencies: bool = False
+    ssh: tuple[str, ...] = ()
+    check: bool = False
+    print_only: bool = False
+    no_cache_filter: tuple[str, ...] = ()
 
 
 class PullRequest(Record):
@@ -57,17 +62,44 @@ def named_only(project: Project, services: tuple[str, ...], *, dependencies: boo
     )
 
 
+def with_contexts(project: Project, whole: Project) -> Project:
+    """The project, with the services whose images its builds take as contexts."""
+    services = dict(project.services)
+    todo = list(services)
+    while todo:
+        build = services[todo.pop()].build
+        for value in build.additional_contexts.values() if build else ():
+            name = value.removeprefix("service:")
+            if value.startswith("service:") and name not in services and name in whole.services:
+                services[name] = whole.services[name]
+                todo.append(name)
+    return (
+        project if len(services) == len(project.services) else changed(project, services=services)
+    )
+
+
 def build(request: BuildRequest, session: Session) -> int:
     """Build the images. Raises ComposeError."""
     project = session.project(request.services).project
+    whole = project
     project = named_only(project, request.services, dependencies=request.with_dependencies)
+    project = with_contexts(project, whole)
     for text in warnings_of(project):
         session.progress.warn(text)
-    steps = tuple(
-        BuildImage(id=f"build {name}", service=name, image=image_of(project, service))
-        for name, service in project.services.items()
-        if service.build is not None
+    steps = order_builds(
+        [
+            BuildImage(id=f"build {name}", service=name, image=image_of(project, service))
+            for name, service in project.services.items()
+            if service.build is not None
+        ],
+        project,
     )
+    if request.print_only:
+        from compose.operations.bake import bake_file
+
+        document = bake_file(project, build_arguments(request, project.environment), request)
+        session.out.write(f"{json.dumps(document, indent=2)}\n")
+        return 0
     if not steps:
         session.progress.warn("No services to build")
         return 0
@@ -78,6 +110,9 @@ def build(request: BuildRequest, session: Session) -> int:
         request.pull,
         build_arguments(request, project.environment),
         request.memory,
+        request.ssh,
+        request.check,
+        request.no_cache_filter,
     )
 
     async def main(engine: Engine) -> int:
@@ -91,9 +126,12 @@ def build(request: BuildRequest, session: Session) -> int:
         )
         world = World(project.name, project, build=images.build)
         await apply_plan(Plan(steps), engine, world, session.progress, limit=session.parallel)
-        for step in steps if request.push else ():
-            await push_image(engine, step.image, session.environment, session.progress)
-        if request.quiet:
+        pushed = [step.image for step in steps if isinstance(step, BuildImage) and request.push]
+        for image in pushed:
+            await push_image(engine, image, session.environment, session.progress)
+        if request.check:
+            session.progress.line("Check complete, no warnings found.")
+        elif request.quiet:
             session.out.writelines(f"{image_id}\n" for image_id in images.built.values())
         return 0
 

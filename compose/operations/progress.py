@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
     from compose.planner.steps import Step
 
+Style = Literal["plain", "live", "json", "quiet"]
 Kind = Literal["working", "done", "warning", "error"]
 
 
 class Progress(Protocol):
-    """Where reports go."""
+    """Where reports go. `style`: "live" redraws a subject's line in place, "plain" writes each."""
+
+    @property
+    def style(self) -> Style:
+        """Which."""
+        ...
 
     def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
         """`subject` ("Container x-a-1") is now `word` ("Creating"); `text` says more."""

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from compose.errors import ProjectError
-from compose.model.record import Record
+from compose.model.record import Record, changed
 from compose.planner.steps import BuildImage, Plan, PullImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from compose.model.observed import ObservedImage
     from compose.model.project import Project
@@ -60,7 +60,7 @@ def plan_images(
                 steps.append(step)
                 pulled[mount.source] = step.id
         steps += build_steps(service, image, how, policy, pulled, present=local is not None)
-    return Plan(tuple(steps))
+    return Plan(order_builds(steps, project))
 
 
 def build_steps(
@@ -81,6 +81,24 @@ def build_steps(
             BuildImage(id=f"build {service.name}", cause=cause, service=service.name, image=image)
         ]
     return []
+
+
+def order_builds(steps: Sequence[Step], project: Project) -> tuple[Step, ...]:
+    """The steps, each build after those of the services whose images it takes as contexts."""
+    built = {step.service: step.id for step in steps if isinstance(step, BuildImage)}
+    return tuple(
+        changed(step, needs=step.needs | wanted)
+        if isinstance(step, BuildImage) and (wanted := _taken(project, step.service, built))
+        else step
+        for step in steps
+    )
+
+
+def _taken(project: Project, name: str, built: Mapping[str, str]) -> frozenset[str]:
+    build = project.services[name].build
+    values = build.additional_contexts.values() if build else ()
+    others = (value.removeprefix("service:") for value in values if value.startswith("service:"))
+    return frozenset(built[other] for other in others if other in built and other != name)
 
 
 def pull_policy(service: Service, policy: ImagePolicy) -> str:

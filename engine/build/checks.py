@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.build.events import Warned
+from engine.build.excerpt import excerpt_at
 from engine.build.ignore import parse_ignore
 from engine.build.solve import SCRATCH
 from engine.build.variables import PROXY_ARGS
@@ -93,16 +94,20 @@ def check(dockerfile: Dockerfile, solution: Solution, ignored: str = "") -> tupl
     return tuple(sorted(kept, key=lambda one: (one.line, one.rule)))
 
 
-async def report_checks(
-    found: tuple[Finding, ...], dockerfile: Dockerfile, tell: Tell, *, only: bool
-) -> None:
-    """Tell the findings; they are errors where the directive, or a check without build, says so.
+def fails(dockerfile: Dockerfile) -> bool:
+    """Whether the check directive makes warnings errors."""
+    return read_setting(dockerfile.check).fatal
 
-    Raises InvalidRequestError.
-    """
+
+async def report_checks(
+    found: tuple[Finding, ...], text: str, name: str, tell: Tell, *, fatal: bool
+) -> None:
+    """Tell the findings with the lines they are about; `name` is the Dockerfile's. Raises InvalidRequestError if they are fatal."""
     for one in found:
-        await tell(Warned(one.text, one.line, one.rule, f"{_URL}{_kebab(one.rule)}/"))
-    if found and (only or read_setting(dockerfile.check).fatal):
+        url = f"{_URL}{_kebab(one.rule)}/"
+        place = f"{name}:{one.line}"
+        await tell(Warned(one.text, one.line, one.rule, url, place, excerpt_at(one.line, text)))
+    if found and fatal:
         first = found[0]
         plural = "s" if len(found) > 1 else ""
         raise InvalidRequestError(
@@ -112,7 +117,7 @@ async def report_checks(
 
 
 def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def _of_file(dockerfile: Dockerfile) -> Iterator[Finding]:
@@ -166,11 +171,11 @@ def _of_ports(one: Instruction) -> Iterator[Finding]:
 def _empty_continuations(dockerfile: Dockerfile) -> Iterator[Finding]:
     """Blank lines within an instruction: a future version may end it there."""
     ends = re.compile(rf"{re.escape(dockerfile.escape)}[ \t]*$")
-    heredoc = {one.line for one in dockerfile.instructions if one.heredocs}
+    documents = [range(one.line, one.last + 1) for one in dockerfile.instructions if one.heredocs]
     inside = start = 0
     for number, text in enumerate(dockerfile.lines, start=1):
         stripped = text.strip()
-        if inside and not stripped and start not in heredoc:
+        if inside and not stripped and not any(start in lines for lines in documents):
             yield Finding("NoEmptyContinuation", number, "Empty continuation line")
             inside = 0
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.build.events import Began, Built, Ended, Fetched, Planned, Said, Warned
+from engine.build.events import Began, Built, Ended, Failed, Fetched, Planned, Said, Warned
 
 if TYPE_CHECKING:
     from engine.build.events import Event
@@ -47,6 +47,8 @@ class ClassicStream:
                 where = f" (line {event.line})" if event.line else ""
                 rule = f"{event.rule}: " if event.rule else ""
                 return [_line(f"[Warning] {rule}{event.text}{where}\n")]
+            case Failed():
+                return []  # the stream's own error says it
             case Built():
                 short = event.image_id.removeprefix("sha256:")[:12]
                 tagged = [_line(f"Successfully tagged {name}\n") for name in event.names]

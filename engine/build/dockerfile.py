@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.build.words import assignments, json_words, split_raw, take_flags
@@ -55,7 +55,10 @@ class Heredoc:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction. `words` are the arguments, unexpanded; `exec_form` says they were JSON."""
+    """One instruction, from `line` to `last`.
+
+    `words` are the arguments, unexpanded; `exec_form` says they were JSON.
+    """
 
     line: int
     name: str
@@ -65,6 +68,7 @@ class Instruction:
     exec_form: bool = False
     flags: tuple[tuple[str, str], ...] = ()
     heredocs: tuple[Heredoc, ...] = ()
+    last: int = 0
 
     def flag(self, name: str) -> str | None:
         """A flag's last value, None if it is not there."""
@@ -157,12 +161,14 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
                 break
             text += lines[position]
             position += 1
+        if not text.strip():
+            continue  # a continuation of nothing
         instruction = _instruction(text.strip(), start + 1, escape, ())
         heads = _heredoc_heads(instruction, escape)
         if heads:
             documents, position = _heredocs(lines, position, heads, start + 1)
             instruction = _instruction(text.strip(), start + 1, escape, documents)
-        yield instruction
+        yield replace(instruction, last=position)
 
 
 def _is_idle(line: str) -> bool:

@@ -77,6 +77,8 @@ class Warned:
     line: int = 0
     rule: str = ""
     url: str = ""
+    place: str = ""
+    excerpt: tuple[tuple[int, str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,17 @@ class Built:
     names: tuple[str, ...] = ()
 
 
-Event = Planned | Began | Said | Fetched | Ended | Warned | Built
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The build has failed. `excerpt` are lines of the Dockerfile around the place: number, text,
+    whether it is at fault."""
+
+    text: str
+    place: str = ""
+    excerpt: tuple[tuple[int, str, bool], ...] = ()
+
+
+Event = Planned | Began | Said | Fetched | Ended | Warned | Built | Failed
 Tell = Callable[[Event], Awaitable[None]]
 
 

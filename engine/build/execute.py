@@ -17,10 +17,11 @@ import trio
 
 from engine.build.bench import Bench, local_platform
 from engine.build.cache import MOMENT, BuildCache, Remembered
-from engine.build.checks import check, report_checks
+from engine.build.checks import check, fails, report_checks
 from engine.build.context import receive, remove_tree
 from engine.build.dockerfile import check_syntax, parse
-from engine.build.events import Began, Built, Ended, Planned, Step, Warned
+from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
+from engine.build.excerpt import find_excerpt
 from engine.build.prune import PruneRequest, prune
 from engine.build.request import BuildError, BuildRequest, GivesNothing
 from engine.build.run_mounts import MountCaches
@@ -103,6 +104,22 @@ class Builder:
         Raises BuildError for a RUN that fails, InvalidRequestError for a bad Dockerfile, other
         EngineErrors.
         """
+        try:
+            return await self._build(request, material, work, tell, giver)
+        except EngineError as error:
+            place, excerpt = find_excerpt(error, material.dockerfile)
+            if "lint violation" in error.message:
+                excerpt = ()  # the warning has shown it
+            if request.dockerfile != "Dockerfile" and request.inline is None:
+                error.message = error.message.replace("Dockerfile:", f"{request.dockerfile}:", 1)
+                error.hint = error.hint.replace("Dockerfile:", f"{request.dockerfile}:", 1)
+                place = place.replace("Dockerfile", request.dockerfile, 1)
+            await tell(Failed(str(error), place, excerpt))
+            raise
+
+    async def _build(
+        self, request: BuildRequest, material: Material, work: Path, tell: Tell, giver: Giver
+    ) -> str:
         platform = _check(request)
         names = [parse_reference(tag).familiar for tag in request.tags]
         check_syntax(request.build_args.get("BUILDKIT_SYNTAX") or "", "build-arg BUILDKIT_SYNTAX")
@@ -114,7 +131,13 @@ class Builder:
         for name in request.not_honoured:
             await tell(Warned(f"{name} is not supported and has no effect"))
         found = check(dockerfile, solution, material.ignored)
-        await report_checks(found, dockerfile, tell, only=request.check)
+        await report_checks(
+            found,
+            material.dockerfile,
+            request.dockerfile,
+            tell,
+            fatal=request.check or fails(dockerfile),
+        )
         if request.check:
             return ""
         bench = Bench(

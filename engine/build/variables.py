@@ -46,7 +46,14 @@ class _Expansion:
     """One pass over one word."""
 
     def __init__(
-        self, text: str, lookup: Lookup, escape: str, *, quotes: bool = True, depth: int = 0
+        self,
+        text: str,
+        lookup: Lookup,
+        escape: str,
+        *,
+        quotes: bool = True,
+        pattern: bool = False,
+        depth: int = 0,
     ) -> None:
         if depth > DEPTH_LIMIT:
             raise ExpansionError(f"${{...}} is nested deeper than {DEPTH_LIMIT}")
@@ -55,6 +62,7 @@ class _Expansion:
         self.lookup = lookup
         self.escape = escape
         self.quotes = quotes
+        self.pattern = pattern  # escapes stay, as backslashes, for whoever reads the pattern
         self.depth = depth
 
     def run(self) -> str:
@@ -107,6 +115,8 @@ class _Expansion:
         if not following:
             return self.escape
         self.position += 1
+        if self.pattern:
+            return f"\\{following}"
         return following if not only or following in only else self.escape + following
 
     def _dollar(self) -> str:
@@ -172,17 +182,28 @@ class _Expansion:
             return value or ""
         if kind == "/":
             return self._replaced(value or "", raw, every=operator == "//")
-        pattern = glob_to_regex(self._inner(raw), lazy=len(operator) == 1 and kind == "#")
+        pattern = glob_to_regex(
+            self._inner(raw, pattern=True), lazy=len(operator) == 1 and kind == "#"
+        )
         return _trimmed(value or "", pattern, operator)
 
     def _replaced(self, value: str, raw: str, *, every: bool) -> str:
-        pattern, _, replacement = raw.partition("/")
-        regex = glob_to_regex(self._inner(pattern), lazy=False)
+        pattern, replacement = self._halves(raw)
+        regex = glob_to_regex(self._inner(pattern, pattern=True), lazy=False)
         put = self._inner(replacement)
         return re.sub(regex, lambda _: put, value, count=0 if every else 1) if regex else value
 
-    def _inner(self, raw: str) -> str:
-        inner = _Expansion(raw, self.lookup, self.escape, quotes=self.quotes, depth=self.depth + 1)
+    def _halves(self, raw: str) -> tuple[str, str]:
+        """The pattern and the replacement: split at the first slash that is not escaped."""
+        position = 0
+        while position < len(raw) and raw[position] != "/":
+            position += 2 if raw[position] == self.escape else 1
+        return raw[:position], raw[position + 1 :]
+
+    def _inner(self, raw: str, *, pattern: bool = False) -> str:
+        inner = _Expansion(
+            raw, self.lookup, self.escape, quotes=self.quotes, pattern=pattern, depth=self.depth + 1
+        )
         return inner.run()
 
 

@@ -12,13 +12,22 @@ def build(options: Options, invocation: Invocation) -> int:
     from compose.operations.images import BuildRequest
     from compose.operations.images import build as operation
 
+    if options.builder not in ("", "default"):
+        raise UsageError(
+            f'no builder "{options.builder}" found: the engine builds by itself, leave --builder out'
+        )
     request = BuildRequest(
         tuple(options.arguments), options.build_arg, options.no_cache, options.pull, options.push,
-        options.quiet, size_of(options.memory), options.with_dependencies,
+        options.quiet, size_of(options.memory), options.with_dependencies, options.ssh,
+        options.check, options.print, options.no_cache_filter,
     )  # fmt: skip
     if options.progress:
         invocation.options["progress"] = options.progress
-    return operation(request, invocation.session())
+    session = invocation.session(quiet=options.quiet)
+    for name in ("provenance", "sbom"):
+        if options[name] not in ("", "false"):
+            session.progress.warn(f"--{name} is not supported, it will be ignored")
+    return operation(request, session)
 
 
 def size_of(text: str) -> int:
@@ -69,19 +78,22 @@ COMMANDS = {
         "Build or rebuild services",
         (
             Flag("build-arg", kind="list", help="Set build-time variables for services"),
-            Flag("builder", kind="text", hidden=True),
+            Flag("builder", kind="text", help="Set builder to use"),
+            Flag("check", help="Check build configuration"),
             Flag("compress", hidden=True),
             Flag("force-rm", hidden=True),
             Flag("memory", "m", kind="text", metavar="bytes", help="Set memory limit for the build container."),
             Flag("no-cache", help="Do not use cache when building the image"),
+            Flag("no-cache-filter", kind="strings", hidden=True),
             Flag("parallel", hidden=True),
-            Flag("progress", kind="text", help="Set type of progress output (plain, quiet)"),
-            Flag("provenance", kind="text", hidden=True),
+            Flag("print", help="Print equivalent bake file"),
+            Flag("progress", kind="text", hidden=True),
+            Flag("provenance", kind="text", help="Add a provenance attestation"),
             Flag("pull", help="Always attempt to pull a newer version of the image"),
             Flag("push", help="Push service images"),
             Flag("quiet", "q", help="Suppress the build output"),
-            Flag("sbom", kind="text", hidden=True),
-            Flag("ssh", kind="text", hidden=True),
+            Flag("sbom", kind="text", help="Add a SBOM attestation"),
+            Flag("ssh", kind="list", metavar="string", help="Set SSH authentications used when building service images. (use 'default' for using your default SSH Agent)"),
             Flag("with-dependencies", help="Also build dependencies (transitively)"),
         ),
         build,

@@ -1,0 +1,104 @@
+"""A project's builds as a bake file, what `docker buildx bake` would be given. Pure.
+
+Source: https://docs.docker.com/build/bake/reference/, checked against `docker compose build --print`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from compose.engine_client.payloads.container import image_of
+from compose.model import labels
+from compose.operations.build_inputs import REMOTE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.model.project import Project
+    from compose.model.service import Build, Service
+    from compose.operations.images import BuildRequest
+
+
+def bake_file(
+    project: Project, arguments: Mapping[str, str], request: BuildRequest
+) -> dict[str, Any]:
+    """The document, keys in bake's order. `arguments` are the command line's."""
+    built = {name: one for name, one in project.services.items() if one.build is not None}
+    wanted = [name for name in built if not request.services or name in request.services]
+    return {
+        "group": {"default": {"targets": wanted}},
+        "target": {
+            target_name(name): _target(project, one, arguments, request)
+            for name, one in sorted(built.items())
+        },
+    }
+
+
+def target_name(service: str) -> str:
+    """A service's name as a target's: bake knows no dots."""
+    return service.replace(".", "_")
+
+
+def _target(
+    project: Project, service: Service, arguments: Mapping[str, str], request: BuildRequest
+) -> dict[str, Any]:
+    build = service.build
+    assert build is not None
+    image = image_of(project, service)
+    own = {
+        labels.PROJECT: project.name,
+        labels.SERVICE: service.name,
+        labels.VERSION: labels.COMPATIBLE_VERSION,
+    }
+    document = {
+        "context": build.context,
+        "contexts": {
+            name: f"target:{target_name(value[8:])}" if value.startswith("service:") else value
+            for name, value in sorted(build.additional_contexts.items())
+        },
+        "dockerfile": "" if build.dockerfile_inline else _dockerfile(build),
+        "dockerfile-inline": build.dockerfile_inline.replace("${", "$${"),
+        "args": {
+            key: value
+            for key, value in sorted({**build.args, **arguments}.items())
+            if value is not None
+        },
+        "labels": dict(sorted({**build.labels, **own}.items())),
+        "tags": list(dict.fromkeys([*build.tags, image])),
+        "cache-from": list(build.cache_from),
+        "cache-to": list(build.cache_to),
+        "target": build.target,
+        "secret": [_secret(project, grant.source, grant.target) for grant in build.secrets],
+        "ssh": [
+            f"{name}={path}"
+            for name, _, path in (one.partition("=") for one in (*build.ssh, *request.ssh))
+        ],
+        "platforms": list(build.platforms),
+        "pull": build.pull or request.pull,
+        "no-cache": build.no_cache or request.no_cache,
+        "network": build.network,
+        "shm-size": str(build.shm_size or ""),
+        "ulimits": [
+            f"{name}={soft}" if soft == hard else f"{name}={soft}:{hard}"
+            for name, (soft, hard) in build.ulimits.items()
+        ],
+        "entitlements": list(build.entitlements),
+        "extra-hosts": dict(one.split("=", 1) for one in build.extra_hosts if "=" in one),
+    }
+    found = {key: value for key, value in document.items() if value}
+    return {**found, "output": ["type=registry" if request.push else "type=docker"]}
+
+
+def _dockerfile(build: Build) -> str:
+    if REMOTE.match(build.context):
+        return build.dockerfile
+    return os.path.normpath(os.path.join(build.context, build.dockerfile or "Dockerfile"))  # noqa: PTH118 -- a text, not a file
+
+
+def _secret(project: Project, source: str, target: str) -> str:
+    secret = project.secrets[source]
+    name = target or source
+    if secret.environment:
+        return f"id={name},type=env,env={secret.environment}"
+    return f"id={name},type=file,src={secret.file}"
