@@ -58,9 +58,14 @@ class PlainProgress(QuietProgress):
     def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
         super().__init__(stream)
         self._prefix = DRY_RUN if dry_run else ""
+        self._amounts: dict[str, str] = {}  # subject -> the word that its amounts came with
 
     def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
-        """The line."""
+        """The line; of amounts that grow (a download's bar) only the first."""
+        if kind == "working" and text.startswith("["):
+            if self._amounts.get(subject) == word:
+                return
+            self._amounts[subject] = word
         said = text if kind == "warning" and text else ""
         ending = f"{word} {text}" if kind == "error" and text else word
         print(f"{self._prefix} {subject} {said} {ending}", file=self._stream, flush=True)
@@ -81,7 +86,11 @@ class JsonProgress(QuietProgress):
 
     def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
         """The object."""
-        self._write({"id": subject, "status": kind.capitalize(), "text": text or word})
+        amount = kind == "working" and text.startswith("[")
+        document: dict[str, object] = {"id": subject, "status": kind.capitalize()}
+        self._write(
+            document | ({"text": word, "details": text} if amount else {"text": text or word})
+        )
 
     def quote(self, source: str, text: str) -> None:
         """The object."""

@@ -214,19 +214,6 @@ def tag_image(ref: str, repository: str, tag: str) -> Call:
     return Call("POST", f"/images/{ref}/tag", {"repo": repository, "tag": tag})
 
 
-def pull_image(repository: str, tag: str, *, platform: str = "", auth: str = "") -> Call:
-    """Fetch from a registry; answers with a stream of progress."""
-    query = {"fromImage": repository, "tag": tag} | ({"platform": platform} if platform else {})
-    return Call("POST", "/images/create", query, headers={"X-Registry-Auth": auth} if auth else {})
-
-
-def push_image(repository: str, tag: str, *, auth: str) -> Call:
-    """Send to a registry; answers with a stream of progress."""
-    return Call(
-        "POST", f"/images/{repository}/push", {"tag": tag}, headers={"X-Registry-Auth": auth}
-    )
-
-
 def import_image(repository: str, tag: str, changes: Iterable[str], message: str) -> Call:
     """Make an image of a tar that follows as body. `changes` are Dockerfile instructions."""
     query: dict[str, str | list[str]] = {
@@ -238,13 +225,6 @@ def import_image(repository: str, tag: str, changes: Iterable[str], message: str
         "message": message,
     }
     return Call("POST", "/images/create", query, headers={"Content-Type": "application/x-tar"})
-
-
-def load_images() -> Call:
-    """Load images from a tar that follows as body."""
-    return Call(
-        "POST", "/images/load", {"quiet": "1"}, headers={"Content-Type": "application/x-tar"}
-    )
 
 
 def save_images(names: Iterable[str]) -> Call:

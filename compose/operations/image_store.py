@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.engine_client import calls
+from compose.engine_client import calls, image_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.references import familiar
-from compose.errors import ComposeError
+from compose.errors import ComposeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from compose.engine_client.blocking import BlockingClient
@@ -53,58 +53,54 @@ def file_pieces(path: Path) -> Iterator[bytes]:
             yield data
 
 
-def listed(session: Session) -> list[dict[str, Any]]:
-    """A row a tag, the youngest image first."""
-    with session.client() as client:
-        items = client.do(calls.list_images()).json() or []
-    rows = []
-    for item in sorted(items, key=lambda one: -int(one.get("Created", 0))):
-        for tag in item.get("RepoTags") or ["<none>:<none>"]:
-            repository, _, name = tag.rpartition(":")
-            rows.append(
-                {
-                    "Repository": repository, "Tag": name, "ID": item["Id"],
-                    "Created": item.get("Created", 0), "Size": item.get("Size", 0),
-                }
-            )  # fmt: skip
-    return rows
-
-
-def remove(session: Session, names: list[str], *, force: bool) -> list[str]:
-    """Remove images; returns what the engine says that it did, a line each."""
-    lines: list[str] = []
-    with session.client() as client:
-        for name in names:
-            for done in client.do(calls.remove_image(name, force=force)).json() or []:
-                lines += [f"{what}: {which}" for what, which in done.items()]
-    return lines
-
-
-def pull(session: Session, name: str, platform: str) -> str:
-    """Pull one image; returns its full name. Raises ComposeError."""
+def pull(session: Session, name: str, platform: str, *, every: bool = False) -> str:
+    """Pull one image, or `every` tag; returns its full name. Raises ComposeError."""
     from compose.operations.pulling import pull_image
 
     async def main(engine: Any) -> int:
         session.progress.report(name, "Pulling")
-        await pull_image(engine, name, session.environment, session.progress, platform)
+        await pull_image(engine, name, session.environment, session.progress, platform, every=every)
         session.progress.report(name, "Pulled", "done")
         return 0
 
     session.run_async(session.client(), main)
-    return familiar(name)
+    return name if every else familiar(name)
 
 
-def load(session: Session, pieces: Iterator[bytes]) -> list[str]:
+def push(session: Session, name: str, *, every: bool = False) -> str:
+    """Push one image, or `every` tag; returns its full name. Raises ComposeError."""
+    from compose.operations.pulling import push_image
+
+    async def main(engine: Any) -> int:
+        session.progress.report(name, "Pushing")
+        await push_image(engine, name, session.environment, session.progress, every=every)
+        session.progress.report(name, "Pushed", "done")
+        return 0
+
+    session.run_async(session.client(), main)
+    return name if every else familiar(name)
+
+
+def load(
+    session: Session, pieces: Iterator[bytes], *, quiet: bool, platform: Sequence[str]
+) -> list[str]:
     """Load images from a tar; returns the engine's words, a line each. Raises ComposeError."""
+    from compose.operations.pulling import report
+
+    if len(platform) > 1:
+        raise UsageError("--platform: one image is kept for one platform: name one")
     lines: list[str] = []
     stream = JsonStream()
+    call = image_calls.load_images(quiet=quiet, platform="".join(platform))
     with session.client() as client:
-        for piece in client.upload(calls.load_images(), pieces):
+        for piece in client.upload(call, pieces):
             for message in stream.feed(piece):
                 if message.get("error"):
                     raise ComposeError(str(message["error"]))
                 if message.get("stream"):
                     lines.append(str(message["stream"]).rstrip())
+                else:
+                    report(message, session.progress)
     return lines
 
 

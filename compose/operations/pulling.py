@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.engine_client import calls
+from compose.engine_client import image_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.references import split_reference
 from compose.errors import ComposeError, EngineRefusedError
@@ -31,12 +31,17 @@ async def pull_image(
     environment: Mapping[str, str],
     progress: Progress | None,
     platform: str = "",
+    *,
+    every: bool = False,
 ) -> None:
-    """Pull. `progress` None is quiet about layers. Raises ComposeError naming the image."""
-    repository, tag = split_reference(image)
+    """Pull, `every` tag if asked. `progress` None is quiet about layers.
+
+    Raises ComposeError naming the image.
+    """
+    repository, tag = (image, "") if every else split_reference(image)
     auth = registry_auth(environment, image)
     platform = platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
-    call = calls.pull_image(repository, tag, platform=platform, auth=auth)
+    call = image_calls.pull_image(repository, tag, platform=platform, auth=auth)
     try:
         await follow(engine, call, progress)
     except (ImageFailedError, EngineRefusedError) as error:
@@ -45,11 +50,16 @@ async def pull_image(
 
 
 async def push_image(
-    engine: Engine, image: str, environment: Mapping[str, str], progress: Progress | None
+    engine: Engine,
+    image: str,
+    environment: Mapping[str, str],
+    progress: Progress | None,
+    *,
+    every: bool = False,
 ) -> None:
-    """Push. Raises ComposeError naming the image."""
-    repository, tag = split_reference(image)
-    call = calls.push_image(repository, tag, auth=registry_auth(environment, image))
+    """Push, `every` tag if asked. Raises ComposeError naming the image."""
+    repository, tag = (image, "") if every else split_reference(image)
+    call = image_calls.push_image(repository, tag, auth=registry_auth(environment, image))
     try:
         await follow(engine, call, progress)
     except (ImageFailedError, EngineRefusedError) as error:

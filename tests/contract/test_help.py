@@ -30,7 +30,7 @@ HIDDEN = ("alpha",)
 OURS: dict[str, set[str]] = {
     "": {"host"},
 }
-DOCKERS = ("container", "network", "system", "volume")
+DOCKERS = ("container", "image", "network", "system", "volume")
 
 
 class Flag(NamedTuple):
