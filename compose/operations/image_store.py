@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from compose.engine_client import calls, image_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.references import familiar
-from compose.errors import ComposeError, UsageError
+from compose.errors import ComposeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from compose.engine_client.blocking import BlockingClient
@@ -81,17 +81,13 @@ def push(session: Session, name: str, *, every: bool = False) -> str:
     return name if every else familiar(name)
 
 
-def load(
-    session: Session, pieces: Iterator[bytes], *, quiet: bool, platform: Sequence[str]
-) -> list[str]:
+def load(session: Session, pieces: Iterator[bytes], *, quiet: bool, platform: str) -> list[str]:
     """Load images from a tar; returns the engine's words, a line each. Raises ComposeError."""
     from compose.operations.pulling import report
 
-    if len(platform) > 1:
-        raise UsageError("--platform: one image is kept for one platform: name one")
     lines: list[str] = []
     stream = JsonStream()
-    call = image_calls.load_images(quiet=quiet, platform="".join(platform))
+    call = image_calls.load_images(quiet=quiet, platform=platform)
     with session.client() as client:
         for piece in client.upload(call, pieces):
             for message in stream.feed(piece):

@@ -173,7 +173,7 @@ COMMANDS = {
         "Save one or more images to a tar archive (streamed to STDOUT by default)",
         (
             Flag("output", "o", kind="text", help="To this file instead of standard output"),
-            Flag("platform", kind="strings", help="Of an image that has several; not supported"),
+            Flag("platform", kind="text", help="Of an image that has several; not supported"),
         ),
         save,
         least=1,
@@ -183,7 +183,7 @@ COMMANDS = {
         "Load an image from a tar archive or STDIN",
         (
             Flag("input", "i", kind="text", help="From this tar instead of standard input"),
-            Flag("platform", kind="strings", help="Of an image that has several, as in linux/arm64"),
+            Flag("platform", kind="text", help="Of an image that has several, as in linux/arm64"),
             Flag("quiet", "q", help="No progress"),
         ),
         load,
@@ -193,7 +193,7 @@ COMMANDS = {
         "image import [OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
         "Import the contents from a tarball to create a filesystem image",
         (
-            Flag("change", "c", kind="list", help="A Dockerfile instruction, as in CMD [\"bash\"]"),
+            Flag("change", "c", kind="list", metavar="list", help="A Dockerfile instruction, as in CMD [\"bash\"]"),
             Flag("message", "m", kind="text", help="What is said of it"),
             Flag("platform", kind="text", help="What it is for, as in linux/arm64"),
         ),
