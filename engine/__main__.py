@@ -67,7 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     serve.add_argument(
         "--publish-address", default=os.environ.get("PYCOMPOSE_PUBLISH_ADDRESS", "0.0.0.0"),  # noqa: S104  # Docker's default
-        help="where ports without a host address are published",
+        help="where ports without a host address are published (PYCOMPOSE_PUBLISH_ADDRESS)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--published-ports", choices=("forward", "input"),
+        default=os.environ.get("PYCOMPOSE_PUBLISHED_PORTS", "forward"),
+        help="which hook of the host's firewall governs published ports: forward, as Docker does, or "
+        "input, so that ufw and firewalld open and close them (PYCOMPOSE_PUBLISHED_PORTS)",
     )  # fmt: skip
     commands.add_parser("status", help="tell whether the engine runs")
     commands.add_parser("stop", help="end the engine; containers go on")
@@ -104,11 +110,10 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
     with engine_lock(layout), open_helpers() as helpers:
         import trio
 
-        from engine.daemon import chosen_pools, serve
+        from engine.daemon import chosen_policy, chosen_pools, serve
 
-        pools = options.address_pool or list(
-            filter(None, [os.environ.get("PYCOMPOSE_ADDRESS_POOL")])
-        )
+        pools = options.address_pool or os.environ.get("PYCOMPOSE_ADDRESS_POOL", "").split()
+        policy = chosen_policy(options.publish_address, options.published_ports)
 
         def tell() -> None:
             if ready is not None:
@@ -116,10 +121,7 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
                 os.close(ready)
 
         async def run() -> None:
-            await serve(
-                layout, helpers, chosen_pools(pools),
-                publish_address=options.publish_address, ready=tell,
-            )  # fmt: skip
+            await serve(layout, helpers, chosen_pools(pools), publish=policy, ready=tell)
 
         trio.run(run)
     return 0

@@ -13,6 +13,7 @@ import socket
 import stat
 from contextlib import AsyncExitStack
 from importlib import metadata
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
@@ -32,34 +33,35 @@ from engine.images.pull import Puller
 from engine.images.push import Pusher
 from engine.images.registry.settings import read_settings, settings_folder
 from engine.images.store import Images
-from engine.networks.ports import PortHolder
+from engine.networks.naming import Names
+from engine.networks.publishing import Publisher, PublishPolicy
 from engine.networks.service import Networks
 from engine.processes.client import open_fork_server
 from engine.runtime.cgroups import tree
 from engine.storage.database import Database
 from engine.storage.identity import engine_id
 from engine.volumes.service import Volumes
-from networking.dns.client import open_dns
 from networking.ipam import DEFAULT_POOLS, parse_pool
 from networking.linux.client import open_worker
+from networking.relay.client import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from ipaddress import IPv4Network
     from typing import Any
 
     from engine.boot import Helpers
     from engine.build.request import Report
     from engine.images.registry.settings import RegistrySettings
     from engine.storage.paths import Layout
+    from networking.ipam import Pool
 
 
 async def serve(
     layout: Layout,
     helpers: Helpers,
-    pools: tuple[tuple[IPv4Network, int], ...] = (),
+    pools: tuple[Pool, ...] = (),
     *,
-    publish_address: str = "0.0.0.0",  # noqa: S104  # Docker's default
+    publish: PublishPolicy = PublishPolicy(),  # noqa: B008  # frozen
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run an engine until it is told to stop; the caller holds its lock. Raises EngineErrors."""
@@ -73,15 +75,16 @@ async def serve(
         worker = stack.enter_context(
             open_worker(f"pycompose-{identity}", helpers.network_worker.channel)
         )
-        dns = await open_dns(layout.run)
-        stack.callback(dns.close)
         events = EventBus(database)
         settings = read_settings(settings_folder())
         images = Images(layout, database, events, settings.layer_limit)
+        relay = Relay(layout.run)
+        stack.callback(relay.hang_up)
         networks = Networks(
-            database, events, worker, dns, identity, pools or DEFAULT_POOLS,
-            PortHolder(publish_address),
+            database, events, worker, Names(layout.run), identity, pools or DEFAULT_POOLS,
+            Publisher(worker, relay, publish),
         )  # fmt: skip
+        stack.callback(networks.hang_up)
         await networks.open()
         rooms = Rooms(
             layout=layout, database=database, events=events, images=images,
@@ -103,7 +106,6 @@ async def serve(
             idle = not any(c.state.running for c in engine.containers.all())
             nursery.cancel_scope.cancel()
         if idle:
-            await dns.stop()
             await networks.close()
             tree.remove_parent(rooms.host.cgroup_mode, f"pycompose-{identity}")
 
@@ -174,9 +176,20 @@ async def obey_signals(stop: Callable[[], None]) -> None:
             stop()
 
 
-def chosen_pools(texts: list[str]) -> tuple[tuple[IPv4Network, int], ...]:
+def chosen_pools(texts: list[str]) -> tuple[Pool, ...]:
     """--address-pool values. Raises EngineError."""
     try:
         return tuple(parse_pool(text) for text in texts)
     except ValueError as error:
         raise EngineError(f"invalid address pool: {error}") from error
+
+
+def chosen_policy(address: str, hook: str) -> PublishPolicy:
+    """--publish-address and --published-ports. Raises EngineError."""
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise EngineError(f"invalid publish address: {error}") from error
+    if hook not in ("forward", "input"):
+        raise EngineError(f"invalid --published-ports {hook!r}: forward or input")
+    return PublishPolicy(address, through_input=hook == "input")

@@ -26,6 +26,7 @@ class OwnEngine:
 
     folder: Path
     environment: dict[str, str]
+    prefix: tuple[str, ...] = ()
 
     @property
     def run_dir(self) -> Path:
@@ -45,14 +46,19 @@ class OwnEngine:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`pycompose engine ...`."""
         return subprocess.run(
-            [sys.executable, "-m", "engine", *arguments], cwd=HOUSE, env=self.environment,
+            [*self.prefix, sys.executable, "-m", "engine", *arguments], cwd=HOUSE, env=self.environment,
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
 
 @contextmanager
-def running_engine(folder: Path, pool: str) -> Iterator[OwnEngine]:
-    """Start an engine; at the end nothing of it may be left."""
+def running_engine(
+    folder: Path, pool: str, *, prefix: tuple[str, ...] = (), **environ: str
+) -> Iterator[OwnEngine]:
+    """Start an engine; at the end nothing of it may be left.
+
+    `prefix` is a program that runs it ("unshare --net" for a network of its own).
+    """
     if os.geteuid() != 0:
         pytest.skip("needs root: namespaces, cgroups and mounts are made for real")
     environment = {
@@ -65,8 +71,9 @@ def running_engine(folder: Path, pool: str) -> Iterator[OwnEngine]:
         "PYCOMPOSE_ROOT": str(folder / "root"),
         "PYCOMPOSE_RUN_DIR": str(folder / "run"),
         "PYCOMPOSE_ADDRESS_POOL": pool,
+        **environ,
     }
-    engine = OwnEngine(folder, environment)
+    engine = OwnEngine(folder, environment, prefix)
     started = engine.command("serve", "--detach")
     assert started.returncode == 0, started.stderr
     try:

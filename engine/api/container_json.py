@@ -181,6 +181,8 @@ def _ports(container: Container, endpoints: Iterable[Endpoint]) -> list[dict[str
     published = set()
     for endpoint in endpoints:
         for port in endpoint.ports:
+            if not port.host_port:
+                continue  # of a routed network: open, not published
             published.add(f"{port.container_port}/{port.protocol}")
             found.append(
                 {
@@ -260,9 +262,9 @@ def endpoint_json(
         "Gateway": endpoint.gateway if endpoint else "",
         "IPAddress": endpoint.ipv4 if endpoint else "",
         "IPPrefixLen": endpoint.prefix if endpoint else 0,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "IPv6Gateway": endpoint.gateway6 if endpoint else "",
+        "GlobalIPv6Address": endpoint.ipv6 if endpoint else "",
+        "GlobalIPv6PrefixLen": endpoint.prefix6 if endpoint else 0,
         "DNSNames": names,
     }  # fmt: skip
 
@@ -278,7 +280,7 @@ def _network_settings(
             key = f"{port.container_port}/{port.protocol}"
             ports[key] = [
                 *(ports.get(key) or []),
-                {"HostIp": port.host_ip, "HostPort": str(port.host_port)},
+                {"HostIp": port.host_ip, "HostPort": str(port.host_port or "")},
             ]
     first = next((e for e in endpoints if e.network_name == "bridge"), None)
     return {
@@ -293,11 +295,11 @@ def _network_settings(
         "SecondaryIPv6Addresses": None,
         "EndpointID": first.endpoint_id if first else "",
         "Gateway": first.gateway if first else "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "GlobalIPv6Address": first.ipv6 if first else "",
+        "GlobalIPv6PrefixLen": first.prefix6 if first else 0,
         "IPAddress": first.ipv4 if first else "",
         "IPPrefixLen": first.prefix if first else 0,
-        "IPv6Gateway": "",
+        "IPv6Gateway": first.gateway6 if first else "",
         "MacAddress": first.mac if first else "",
         "Networks": _networks(engine, container, endpoints),
     }

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.api.container_filters import has_label
 from engine.api.exchange import Exchange, Response
 from engine.api.times import rfc3339
 from engine.containers import docker_json
+from engine.containers.logs import parse_time
 from engine.containers.model import EndpointSettings
 from engine.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError
 from engine.networks.model import IpamConfig, Network, NetworkRequest
 from engine.networks.service import PREDEFINED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.api.engine import Engine
+
+Part = TypeVar("Part", dict[str, Any], list[Any])
 
 
 def network_json(engine: Engine, network: Network, *, endpoints: bool) -> dict[str, Any]:
     """Docker's document of a network; its endpoints only in an inspect."""
-    driver = "null" if network.name == "none" else network.driver
     containers = {}
-    if endpoints:
-        for endpoint in engine.networks.endpoints_of(network.id):
-            containers[endpoint.container_id] = {
-                "Name": endpoint.container_name,
-                "EndpointID": endpoint.endpoint_id,
-                "MacAddress": endpoint.mac,
-                "IPv4Address": f"{endpoint.ipv4}/{endpoint.prefix}",
-                "IPv6Address": "",
-            }
+    for endpoint in engine.networks.endpoints_of(network.id) if endpoints else ():
+        containers[endpoint.container_id] = {
+            "Name": endpoint.container_name,
+            "EndpointID": endpoint.endpoint_id,
+            "MacAddress": endpoint.mac,
+            "IPv4Address": f"{endpoint.ipv4}/{endpoint.prefix}" if endpoint.ipv4 else "",
+            "IPv6Address": f"{endpoint.ipv6}/{endpoint.prefix6}" if endpoint.ipv6 else "",
+        }
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": rfc3339(network.created_ns),
         "Scope": "local",
-        "Driver": driver,
-        "EnableIPv4": True,
-        "EnableIPv6": False,
+        "Driver": network.driver,
+        "EnableIPv4": network.enable_ipv4,
+        "EnableIPv6": network.enable_ipv6,
         "IPAM": {
             "Driver": "default",
-            "Options": None,
+            "Options": network.ipam_options or None,
             "Config": [_ipam_json(config) for config in network.ipam],
         },
         "Internal": network.internal,
@@ -73,27 +77,48 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
 
 
 def _matches(engine: Engine, network: Network, filters: dict[str, list[str]]) -> bool:
+    """Whether a network fits all filters: any of a filter's values, all of the labels."""
     for key, values in filters.items():
-        if key == "name":
-            fits = any(_name_fits(network.name, value) for value in values)
-        elif key == "id":
-            fits = any(network.id.startswith(value) for value in values)
-        elif key == "label":
-            fits = all(has_label(network.labels, value) for value in values)
-        elif key == "driver":
-            fits = network.driver in values
-        elif key == "scope":
-            fits = "local" in values
-        elif key == "type":
-            fits = ("builtin" if network.name in PREDEFINED else "custom") in values
-        elif key == "dangling":
-            used = bool(engine.networks.endpoints_of(network.id)) or network.name in PREDEFINED
-            fits = any((value in ("true", "1")) != used for value in values)
-        else:
+        test = _TESTS.get(key)
+        if test is None:
             raise InvalidRequestError(f"invalid filter '{key}'")
-        if not fits:
+        how = all if key in ("label", "label!", "until") else any
+        if not how(test(engine, network, value) for value in values):
             return False
     return True
+
+
+def _is_dangling(engine: Engine, network: Network, value: str) -> bool:
+    if value not in ("true", "1", "false", "0"):
+        raise InvalidRequestError(f"invalid filter 'dangling={value}'")
+    used = bool(engine.networks.endpoints_of(network.id)) or network.name in PREDEFINED
+    return (value in ("true", "1")) != used
+
+
+def _is_of_type(engine: Engine, network: Network, value: str) -> bool:
+    del engine
+    if value not in ("builtin", "custom"):
+        raise InvalidRequestError(f"invalid filter: 'type'='{value}'")
+    return ("builtin" if network.name in PREDEFINED else "custom") == value
+
+
+def _is_older(engine: Engine, network: Network, value: str) -> bool:
+    del engine
+    return network.created_ns < (parse_time(value, time.time_ns()) or 0)
+
+
+_TESTS: dict[str, Callable[[Engine, Network, str], bool]] = {
+    "name": lambda _, n, value: _name_fits(n.name, value),
+    "id": lambda _, n, value: n.id.startswith(value),
+    "label": lambda _, n, value: has_label(n.labels, value),
+    "label!": lambda _, n, value: not has_label(n.labels, value),
+    "driver": lambda _, n, value: n.driver == value or (n.driver, value) == ("null", "none"),
+    "scope": lambda _, n, value: value == "local",
+    "type": _is_of_type,
+    "dangling": _is_dangling,
+    "until": _is_older,
+}
+_PRUNE_FILTERS = ("label", "label!", "until")
 
 
 def _name_fits(name: str, wanted: str) -> bool:
@@ -113,32 +138,53 @@ async def create(engine: Engine, exchange: Exchange) -> Response:
     document = await exchange.json()
     if not isinstance(document, dict):
         raise InvalidRequestError("invalid JSON: the body must be an object")
-    ipam = document.get("IPAM") or {}
-    request = NetworkRequest(
-        name=document.get("Name") or "",
-        driver=document.get("Driver") or "bridge",
+    network, warnings = await engine.networks.create_with_warnings(network_request(document))
+    return Response(201, {"Id": network.id, "Warning": "; ".join(warnings)})
+
+
+def network_request(document: dict[str, Any]) -> NetworkRequest:
+    """A create request's body as a value. Raises InvalidRequestError."""
+    ipam = _part(document, "IPAM", dict)
+    configs = _part(ipam, "Config", list)
+    if not all(config is None or isinstance(config, dict) for config in configs):
+        raise InvalidRequestError("invalid JSON: IPAM.Config must be a list of objects")
+    copied = _part(document, "ConfigFrom", dict).get("Network")
+    return NetworkRequest(
+        name=str(document.get("Name") or ""),
+        driver=str(document.get("Driver") or "bridge"),
         internal=bool(document.get("Internal")),
         attachable=bool(document.get("Attachable")),
         enable_ipv4=document.get("EnableIPv4") is not False,
         enable_ipv6=bool(document.get("EnableIPv6")),
-        ipam_driver=ipam.get("Driver") or "default",
-        ipam=tuple(_read_ipam(config) for config in ipam.get("Config") or () if config),
-        ipam_options=ipam.get("Options") or {},
-        options={key: str(value) for key, value in (document.get("Options") or {}).items()},
-        labels=document.get("Labels") or {},
+        ipam_driver=str(ipam.get("Driver") or "default"),
+        ipam=tuple(_read_ipam(config) for config in configs if config),
+        ipam_options=_words(ipam, "Options"),
+        options=_words(document, "Options"),
+        labels=_words(document, "Labels"),
         ingress=bool(document.get("Ingress")),
-        config_only=bool(document.get("ConfigOnly")),
+        config_only=bool(document.get("ConfigOnly") or copied),
     )
-    network = await engine.networks.create(request)
-    return Response(201, {"Id": network.id, "Warning": ""})
+
+
+def _part(document: dict[str, Any], key: str, kind: type[Part]) -> Part:
+    value = document.get(key) or kind()
+    if not isinstance(value, kind):
+        raise InvalidRequestError(
+            f"invalid JSON: {key} must be {'a list' if kind is list else 'an object'}"
+        )
+    return value
+
+
+def _words(document: dict[str, Any], key: str) -> dict[str, str]:
+    return {name: str(value) for name, value in _part(document, key, dict).items()}
 
 
 def _read_ipam(config: dict[str, Any]) -> IpamConfig:
     return IpamConfig(
-        config.get("Subnet") or "",
-        config.get("Gateway") or "",
-        config.get("IPRange") or "",
-        config.get("AuxiliaryAddresses") or config.get("AuxAddress") or {},
+        str(config.get("Subnet") or ""),
+        str(config.get("Gateway") or ""),
+        str(config.get("IPRange") or ""),
+        {**_words(config, "AuxAddress"), **_words(config, "AuxiliaryAddresses")},
     )
 
 
@@ -174,6 +220,9 @@ async def disconnect(engine: Engine, exchange: Exchange, name: str) -> Response:
 async def prune(engine: Engine, exchange: Exchange) -> Response:
     """POST /networks/prune."""
     filters = exchange.request.filters()
+    for key in filters:
+        if key not in _PRUNE_FILTERS:
+            raise InvalidRequestError(f"invalid filter '{key}'")
     deleted = []
     for network in engine.networks.all():
         if network.name in PREDEFINED or not _matches(engine, network, filters):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,11 +17,13 @@ from engine.containers import netfiles
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
 from engine.errors import ConflictError, InvalidRequestError
+from engine.networks.gateways import gateway_endpoint, gateway_of
 from engine.networks.model import EndpointRequest, PortRequest, Sandbox
 from engine.processes.client import StartError
 from engine.runtime.compile import capabilities, compile_container
 from engine.runtime.seccomp import compiled_profile
 from engine.runtime.spec import ContainerSpec, Rootfs, encode
+from networking.dns.resolvers import name_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +105,7 @@ class Launcher:
             run_dir=self._layout.container_run(container.id),
             mounts=runtime_mounts(container.mounts, paths, files),
             namespaces=self._namespaces(container),
-            dns=self._has_dns(container),
+            dns=bool(container.networks),
             seccomp=profile,
             shm=self._shm(container),
         )
@@ -144,12 +147,16 @@ class Launcher:
     async def _connect(self, container: Container, prepared: Prepared) -> None:
         if not container.networks or prepared.netns_fd is None:
             return
-        sandbox = self.sandbox(container, prepared.netns_fd, prepared.dns_sockets)
+        sandbox = self.sandbox(
+            container, prepared.netns_fd, prepared.dns_sockets, prepared.monitor.pid
+        )
         endpoints = await self._networks.attach(sandbox)
         self.write_hosts(container, endpoints)
 
-    def sandbox(self, container: Container, netns_fd: int, dns: tuple[int, int] | None) -> Sandbox:
-        """A container's wishes in the networks' terms."""
+    def sandbox(
+        self, container: Container, netns_fd: int, dns: tuple[int, int] | None, pid: int
+    ) -> Sandbox:
+        """A container's wishes in the networks' terms; `pid` is in its network namespace."""
         config, host_config = container.config, container.host_config
         requests = []
         for name, settings in container.networks.items():
@@ -161,6 +168,7 @@ class Launcher:
                     links=tuple(settings.links or ()),
                     ipv4=ipam.ipv4_address if ipam else "",
                     ipv6=ipam.ipv6_address if ipam else "",
+                    link_local_ips=tuple(ipam.link_local_ips or ()) if ipam else (),
                     mac=settings.mac_address or "",
                     gw_priority=settings.gw_priority,
                     driver_opts=dict(settings.driver_opts or {}),
@@ -175,6 +183,8 @@ class Launcher:
             dns_sockets=dns,
             ports=port_requests(container),
             dns_servers=tuple(host_config.dns),
+            project=config.labels.get("com.docker.compose.project", ""),
+            pid=pid,
         )
 
     def write_hosts(self, container: Container, endpoints: tuple[Endpoint, ...]) -> None:
@@ -182,8 +192,10 @@ class Launcher:
         config = container.config
         fqdn = f"{config.hostname}.{config.domainname}" if config.domainname else config.hostname
         names = tuple(dict.fromkeys((fqdn, config.hostname)))
-        own = [netfiles.HostEntry(endpoint.ipv4, names) for endpoint in endpoints]
-        gateway = next((e.gateway for e in endpoints if e.gateway), "127.0.0.1")
+        own = [netfiles.HostEntry(a, names) for endpoint in endpoints for a in endpoint.addresses]
+        doors = [gateway_endpoint(endpoints, version) for version in (4, 6)]
+        gateways = [gateway_of(door, v) for door, v in zip(doors, (4, 6), strict=True) if door]
+        gateway = next(iter(gateways), "127.0.0.1")
         text = netfiles.hosts_text(own, container.host_config.extra_hosts or (), gateway)
         netfiles.write_in_place(self._layout.container(container.id), "hosts", text)
 
@@ -216,7 +228,16 @@ class Launcher:
         return self._registry.find(name) if kind == "container" else None
 
     def _has_dns(self, container: Container) -> bool:
-        return any(self._networks.find(n).name != "bridge" for n in container.networks)
+        """Whether 127.0.0.11 is the container's name server.
+
+        On Docker's default bridge it is the host's servers themselves, unless only the host's
+        loopback has them: then they are asked for it.
+        """
+        named = any(self._networks.find(n).name != "bridge" for n in container.networks)
+        if named or not container.networks or container.host_config.dns:
+            return named
+        servers = name_servers(netfiles.host_resolv_conf())
+        return bool(servers) and all(ip_address(server).is_loopback for server in servers)
 
     def _namespaces(self, container: Container) -> dict[str, str]:
         host = container.host_config

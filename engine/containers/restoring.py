@@ -46,7 +46,8 @@ async def restore(containers: Containers, life: Supervisor) -> None:
             await _adopt(containers, life, container, monitor)
         else:
             dead.append(container)
-    await containers.networks.restore(life.all_live())
+    live = {key: containers.get(key).state.pid for key in life.all_live()}
+    await containers.networks.restore(live)
     starting = [
         containers.get(container.id) for container in dead if await _settle(containers, container)
     ]

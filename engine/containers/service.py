@@ -333,10 +333,10 @@ class Containers:
             joined = {**container.networks, found.name: settings}
             planned = replace(container, networks={found.name: settings})
             if container.state.running:
-                fd = os.open(f"/proc/{container.state.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                pid = container.state.pid
+                fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    sandbox = self._launcher.sandbox(replace(planned, host_config=replace(planned.host_config, port_bindings={})), fd, None)  # fmt: skip
-                    await self.networks.connect(sandbox)
+                    await self.networks.connect(self._launcher.sandbox(planned, fd, None, pid))
                 finally:
                     os.close(fd)
             container = self.registry.change(container.id, networks=joined)
@@ -356,7 +356,14 @@ class Containers:
                     f"container {container.id} is not connected to network {found.name}"
                 )
             if container.state.running:
-                await self.networks.disconnect(container.id, found.id)
+                fd = os.open(f"/proc/{container.state.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    await self.networks.disconnect(container.id, found.id, fd)
+                finally:
+                    os.close(fd)
+                self._launcher.write_hosts(
+                    container, tuple(self.networks.endpoints_for(container.id))
+                )
             left = {key: value for key, value in container.networks.items() if key != found.name}
             self.registry.change(container.id, networks=left)
 

@@ -1,49 +1,59 @@
-"""What the host has already: its routes, its links, its name servers."""
+"""What the host has already: its routes with their links, and links that the kernel has yet to remove."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
+from networking.linux import links
+from networking.linux.netlink import Route
 
-def host_routes() -> dict[IPv4Network, str]:
-    """The host's IPv4 routes with their links, but for the default one (/proc/net/route)."""
-    routes = {}
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
-        fields = line.split()
-        mask = int(fields[7], 16).bit_count()
-        if mask:
-            address = IPv4Address(int(fields[1], 16).to_bytes(4, "little"))
-            routes[IPv4Network((address, mask), strict=False)] = f"route of {fields[0]}"
-    return routes
+if TYPE_CHECKING:
+    from networking.ipam import Block
 
 
-def host_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
-    """The IPv4 name servers of the host's resolv.conf."""
+def host_routes() -> dict[Block, str]:
+    """The host's routes of all tables, but for the default ones, in words of whom they are."""
+    route = Route()
     try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return ()
-    servers = [
-        fields[1]
-        for fields in map(str.split, lines)
-        if len(fields) > 1 and fields[0] == "nameserver"
-    ]
-    return tuple(server for server in servers if ":" not in server)
+        names = {link.index: link for link in links.all_links(route)}
+        found: dict[Block, str] = {}
+        for network, index in links.all_routes(route):
+            link = names.get(index)
+            words = f"route of {link.name}" if link else "route of the host"
+            if link and link.alias:
+                words += f", {link.alias}"
+            found.setdefault(network, words)
+        return found
+    finally:
+        route.close()
 
 
-async def wait_unused(bridge: str, patience: float = 3.0) -> None:
-    """Wait until no link is on a bridge: the kernel takes dead namespaces' veths away a moment late.
+def has_link(name: str) -> bool:
+    """Whether the host has a link of that name."""
+    route = Route()
+    try:
+        return any(link.name == name for link in links.all_links(route))
+    finally:
+        route.close()
+
+
+async def wait_unused(bridge: str, veth_prefix: str, patience: float = 3.0) -> None:
+    """Wait until no veth is on a bridge: the kernel takes dead namespaces' veths away a moment late.
 
     Returns after `patience` seconds in any case.
     """
     with trio.move_on_after(patience):
-        while _has_ports(bridge):  # noqa: ASYNC110  # the kernel tells, but only who listens all the time
+        while _has_ports(bridge, veth_prefix):  # noqa: ASYNC110  # the kernel tells only those who listen all the time
             await trio.sleep(0.005)
 
 
-def _has_ports(bridge: str) -> bool:
-    folder = Path("/sys/class/net", bridge, "brif")
-    return folder.exists() and any(folder.iterdir())
+def _has_ports(bridge: str, veth_prefix: str) -> bool:
+    route = Route()
+    try:
+        found = links.all_links(route)
+    finally:
+        route.close()
+    indexes = {link.index for link in found if link.name == bridge}
+    return any(link.master in indexes and link.name.startswith(veth_prefix) for link in found)

@@ -43,12 +43,21 @@ class Network:
     name: str
     driver: str
     created_ns: int
-    link: str = ""  # the bridge
+    link: str = ""  # the bridge; the parent of a macvlan
+    link_made: bool = True  # by us: it goes with the network
     internal: bool = False
     attachable: bool = False
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
     ipam: tuple[IpamConfig, ...] = ()
+    ipam_options: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_bridge(self) -> bool:
+        """Whether its endpoints are veths on a bridge."""
+        return self.driver in ("bridge", "overlay")
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -67,9 +76,10 @@ class EndpointRequest:
 
     network: str
     aliases: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # "container:alias"
     ipv4: str = ""
     ipv6: str = ""
+    link_local_ips: tuple[str, ...] = ()
     mac: str = ""
     gw_priority: int = 0
     driver_opts: dict[str, str] = field(default_factory=dict)
@@ -88,7 +98,7 @@ class PortRequest:
 
 @dataclass(frozen=True, slots=True)
 class PortBinding:
-    """A port that is published."""
+    """A port that is published; host port 0 is one of a routed network, open without NAT."""
 
     container_port: int
     protocol: str
@@ -98,7 +108,7 @@ class PortBinding:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container on a network."""
+    """A container on a network. A family that it has no address of is ""; prefix lengths go along."""
 
     network_id: str
     network_name: str
@@ -111,10 +121,22 @@ class Endpoint:
     mac: str
     interface: str
     veth: str
+    ipv6: str = ""
+    prefix6: int = 0
+    gateway6: str = ""
+    link_local_ips: tuple[str, ...] = ()
+    gw_priority: int = 0
+    sysctls: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    dns_servers: tuple[str, ...] = ()
     ports: tuple[PortBinding, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses, IPv4 first."""
+        return tuple(filter(None, (self.ipv4, self.ipv6)))
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -123,7 +145,8 @@ class Endpoint:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Endpoint:
         """The inverse of `to_json`."""
-        tuples = {key: tuple(document[key]) for key in ("aliases", "dns_names", "links")}
+        keys = ("aliases", "dns_names", "links", "link_local_ips", "dns_servers")
+        tuples = {key: tuple(document.get(key, ())) for key in keys}
         ports = tuple(PortBinding(**port) for port in document["ports"])
         return cls(**{**document, **tuples, "ports": ports})
 
@@ -140,3 +163,5 @@ class Sandbox:
     dns_sockets: tuple[int, int] | None = None
     ports: tuple[PortRequest, ...] = ()
     dns_servers: tuple[str, ...] = ()
+    project: str = ""  # of compose, for the messages of conflicts
+    pid: int = 0  # of a process in the namespace

@@ -1,7 +1,8 @@
 """Host ports: free ones found, taken ones held and their holders named.
 
-A published port is held by a bound socket of ours while it is published, so that another program
-gets "address already in use" instead of silence, as under Docker.
+A published port is held by a listening socket of ours while it is published, so that another program
+gets "address already in use" instead of silence, and `ss -l` shows it. The kernel's rules carry the
+packets away before they reach it, or the relay accepts from it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from engine.errors import EngineError
 from engine.networks.model import PortBinding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.networks.model import PortRequest
 
 #: Where free ports are looked for: Docker's range.
 EPHEMERAL = range(32768, 61000)
+ANYWHERE4, ANYWHERE6 = "0.0.0.0", "::"  # noqa: S104  # Docker's default
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -26,65 +31,126 @@ class PortTakenError(EngineError):
     """The host port is in use; the message names by whom."""
 
 
+def key_of(binding: PortBinding) -> str:
+    """A binding's name for the relay."""
+    return f"{binding.protocol} {binding.host_ip} {binding.host_port}"
+
+
 class PortHolder:
     """The sockets that hold an engine's published ports."""
 
-    def __init__(self, publish_address: str = "0.0.0.0") -> None:  # noqa: S104  # Docker's default
-        self._publish_address = publish_address
-        self._held: dict[tuple[str, str, int], tuple[socket.socket | None, str]] = {}
+    def __init__(self) -> None:
+        #: (protocol, port) -> host -> the socket (none for SCTP), in words whose
+        self._held: dict[tuple[str, int], dict[str, tuple[socket.socket | None, str]]] = {}
         self._next = 0
 
-    def take(self, request: PortRequest, owner: str) -> PortBinding:
-        """Hold a port for a container (by name). Raises PortTakenError."""
-        host = request.host_ip or self._publish_address
-        if request.host_port and request.host_port_end <= request.host_port:
-            candidates = [request.host_port]
-        elif request.host_port:
-            candidates = list(range(request.host_port, request.host_port_end + 1))
-        else:
-            start = self._next % len(EPHEMERAL)
-            candidates = [*EPHEMERAL[start:], *EPHEMERAL[:start]]
+    def take(self, request: PortRequest, hosts: list[str], owner: str) -> tuple[PortBinding, ...]:
+        """Hold a port for a container (in words), the same one on each host address.
+
+        Raises PortTakenError.
+        """
         reason: str | None = ""
-        for port in candidates:
-            reason = self._try(request.protocol, host, port, owner)
+        port = request.host_port
+        for port in self._candidates(request):
+            reason = self._try_all(request.protocol, hosts, port, owner)
             if reason is None:
                 if not request.host_port:
                     self._next = port - EPHEMERAL.start + 1
-                return PortBinding(request.container_port, request.protocol, host, port)
+                return tuple(
+                    PortBinding(request.container_port, request.protocol, host, port)
+                    for host in hosts
+                )
         raise PortTakenError(
-            f"Bind for {host}:{candidates[-1]} failed: port is already allocated{reason}"
+            f"Bind for {_place(hosts[0], port)} failed: port is already allocated{reason}"
         )
 
     def release(self, binding: PortBinding) -> None:
         """Let a port go. Idempotent."""
-        held = self._held.pop((binding.protocol, binding.host_ip, binding.host_port), None)
+        place = binding.protocol, binding.host_port
+        hosts = self._held.get(place, {})
+        held = hosts.pop(binding.host_ip, None)
+        if not hosts:
+            self._held.pop(place, None)
         if held and held[0]:
             held[0].close()
 
     def adopt(self, binding: PortBinding, owner: str) -> None:
         """Hold again what an earlier engine had published; if it cannot be held it is published still."""
-        self._try(binding.protocol, binding.host_ip, binding.host_port, owner)
+        reason = self._try_one(binding.protocol, binding.host_ip, binding.host_port, owner)
+        if reason is not None:  # the relay listens there
+            place = binding.protocol, binding.host_port
+            self._held.setdefault(place, {}).setdefault(binding.host_ip, (None, owner))
 
-    def _try(self, protocol: str, host: str, port: int, owner: str) -> str | None:
+    def socket_of(self, binding: PortBinding) -> socket.socket | None:
+        """The socket that holds a port, to be listened to by the relay."""
+        hosts = self._held.get((binding.protocol, binding.host_port), {})
+        return hosts.get(binding.host_ip, (None, ""))[0]
+
+    def _candidates(self, request: PortRequest) -> Iterable[int]:
+        if not request.host_port:
+            start = self._next % len(EPHEMERAL)
+            return chain(EPHEMERAL[start:], EPHEMERAL[:start])
+        return range(request.host_port, max(request.host_port, request.host_port_end) + 1)
+
+    def _try_all(self, protocol: str, hosts: list[str], port: int, owner: str) -> str | None:
+        taken: list[str] = []
+        for host in hosts:
+            reason = self._try_one(protocol, host, port, owner)
+            if reason is not None:
+                for other in taken:
+                    self.release(PortBinding(0, protocol, other, port))
+                return reason
+            taken.append(host)
+        return None
+
+    def _try_one(self, protocol: str, host: str, port: int, owner: str) -> str | None:
         """None if the port is ours now, else who has it (" by ...")."""
-        for (held_protocol, held_host, held_port), (_, name) in self._held.items():
-            same = (held_protocol, held_port) == (protocol, port)
-            if same and (held_host == host or "0.0.0.0" in (held_host, host)):  # noqa: S104  # compared
-                return f" (by container {name})"
+        for held_host, (_, name) in self._held.get((protocol, port), {}).items():
+            same_family = (":" in held_host) == (":" in host)
+            if same_family and (held_host == host or {ANYWHERE4, ANYWHERE6} & {held_host, host}):
+                return f" (by {name})"
         kind = _KINDS.get(protocol)
         if kind is None:
-            self._held[protocol, host, port] = (None, owner)
+            self._held.setdefault((protocol, port), {})[host] = (None, owner)
             return None
-        holder = socket.socket(socket.AF_INET, kind)
+        holder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
         try:
-            holder.bind((host, port))
+            hold(holder, host, port)
         except OSError as error:
             holder.close()
             if error.errno == errno.EADDRINUSE:
                 return who_listens(protocol, port)
             return f" ({error.strerror})"
-        self._held[protocol, host, port] = (holder, owner)
+        self._held.setdefault((protocol, port), {})[host] = (holder, owner)
         return None
+
+
+def hold(holder: socket.socket, host: str, port: int) -> None:
+    """Bind, and for TCP listen, as Docker's proxy does: connections that have just ended are no bar."""
+    if holder.family == socket.AF_INET6:
+        holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if holder.type == socket.SOCK_STREAM:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((host, port))
+    if holder.type == socket.SOCK_STREAM:
+        holder.listen(1024)
+
+
+def host_addresses(asked: str, usual: str) -> list[str]:
+    """Where a port is published: both families' every address unless one was named.
+
+    A host without IPv6 is served by IPv4 alone.
+    """
+    asked = asked.strip("[]")
+    if asked:
+        return [asked]
+    if usual == ANYWHERE4 and os.path.exists("/proc/net/if_inet6"):
+        return [ANYWHERE4, ANYWHERE6]
+    return [usual]
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def who_listens(protocol: str, port: int) -> str:
@@ -96,16 +162,29 @@ def who_listens(protocol: str, port: int) -> str:
                 next(lines)
                 for line in lines:
                     fields = line.split()
-                    if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != "0":
+                    local = int(fields[1].rpartition(":")[2], 16)
+                    connected = protocol == "tcp" and fields[3] != "0A"
+                    if local == port and fields[9] != "0" and not connected:
                         inodes.add(f"socket:[{fields[9]}]")
         except OSError:
             continue
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
         try:
             links = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
             if inodes & links:
-                with open(f"/proc/{pid}/comm") as stream:
-                    return f" (by process {pid}, {stream.read().strip()})"
+                return f" (by process {pid}, {_words_of(pid)})"
         except OSError:
             continue
     return ""
+
+
+def _words_of(pid: str) -> str:
+    """A process's name; of another engine also where it lives."""
+    with open(f"/proc/{pid}/comm") as stream:
+        name = stream.read().strip()
+    with open(f"/proc/{pid}/cmdline", "rb") as raw:
+        words = raw.read().decode(errors="replace").split("\0")
+    if "engine" in words and "serve" in words:
+        run = words[words.index("--run-dir") + 1] if "--run-dir" in words else ""
+        return f"another pycompose engine {run}".strip()
+    return name

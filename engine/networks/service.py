@@ -1,51 +1,43 @@
 """Networks of one engine: made, found, removed; containers connected to them and taken off again.
 
-Rules: the database is the truth, the kernel follows; attach is all or nothing; every change of who
-is where replaces the DNS zone whole. Kernel work goes through the network worker.
+Rules: the records are the truth, the kernel follows. Kernel work goes through the network worker,
+names through the DNS server, what the kernel cannot carry through the relay. At start-up everything
+that should be is put in place in one transaction, and what should not be is swept away.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine.errors import (
-    ConflictError,
-    EngineError,
-    ForbiddenError,
-    InvalidRequestError,
-    NotFoundError,
-    NotSupportedError,
-)
-from engine.networks.host import host_resolvers, host_routes, wait_unused
-from engine.networks.model import (
-    Endpoint,
-    EndpointRequest,
-    IpamConfig,
-    Network,
-    NetworkRequest,
-    PortBinding,
-    Sandbox,
-)
-from networking.dns.zone import Zone
-from networking.ipam import AddressError, Subnet, choose_subnet, lease, make_subnet
+from engine.errors import ConflictError, EngineError, ForbiddenError, NotFoundError
+from engine.networks.addressing import plan_subnets
+from engine.networks.connections import Connections
+from engine.networks.host import has_link, host_routes, wait_unused
+from engine.networks.model import Network, NetworkRequest
+from engine.networks.naming import Served
+from engine.networks.options import BRIDGE, check_request, read_options
+from engine.networks.orders import endpoint_order, network_order
+from engine.networks.records import Records
+from networking.ipam import unique_local_pool
 from networking.linux.client import NetworkWorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from engine.events.bus import EventBus
-    from engine.networks.ports import PortHolder
+    from engine.networks.model import Endpoint, Sandbox
+    from engine.networks.naming import Names
+    from engine.networks.publishing import Publisher
+    from engine.networks.records import Entry
     from engine.storage.database import Database
-    from networking.dns.client import Dns
+    from networking.ipam import Pool
     from networking.linux.client import NetworkWorker
 
-OPTION = "com.docker.network.bridge."
 PREDEFINED = ("bridge", "host", "none")
 
 
@@ -53,18 +45,21 @@ class Networks:
     """See the module."""
 
     def __init__(  # the composition root names them all
-        self, database: Database, events: EventBus, worker: NetworkWorker, dns: Dns, engine_id: str,
-        pools: tuple[tuple[IPv4Network, int], ...], ports: PortHolder,
+        self, database: Database, events: EventBus, worker: NetworkWorker, names: Names,
+        engine_id: str, pools: tuple[Pool, ...], publisher: Publisher,
     ) -> None:  # fmt: skip
-        self._database = database
+        self._records = Records(database)
         self._events = events
         self._worker = worker
-        self._dns = dns
+        self._names = names
         self._pools = pools
-        self._ports = ports
+        if not any(pool.version == 6 for pool, _ in pools):
+            self._pools += (unique_local_pool(engine_id),)
+        self._publisher = publisher
         self._veth_prefix = f"ve{engine_id[:4]}"
-        self._last: dict[str, IPv4Address] = {}
-        self._dead: set[str] = set()  # containers that must not be in answers (unhealthy ones)
+        self._connections = Connections(
+            self._records, events, worker, names, publisher, self._veth_prefix
+        )
 
     @property
     def veth_prefix(self) -> str:
@@ -73,81 +68,93 @@ class Networks:
 
     async def open(self) -> None:
         """Bring the rules and the links of all known networks about; make the predefined ones."""
+        await self._names.open()
         await self._worker.perform("open", veth_prefix=self._veth_prefix)
-        known = {network.name for network in self.all()}
-        for name in ("host", "none"):
-            if name not in known:
-                driver = "host" if name == "host" else "null"
-                self._store(Network(secrets.token_hex(32), name, driver, time.time_ns()))
+        for name, driver in (("host", "host"), ("none", "null")):
+            if self._records.named(name) is None:
+                self._records.add(Network(secrets.token_hex(32), name, driver, time.time_ns()))
         for network in self.all():
-            if network.driver == "bridge":
+            if network.has_bridge:
                 await self._make_link(network)
-        if "bridge" not in known:
-            options = {f"{OPTION}default_bridge": "true"}
+        if self._records.named("bridge") is None:
+            options = {f"{BRIDGE}default_bridge": "true"}
             await self.create(NetworkRequest("bridge", options=options))
 
+    def hang_up(self) -> None:
+        """The processes beside the engine go on without it."""
+        self._names.hang_up()
+
     async def close(self) -> None:
-        """Take every bridge and every rule away; the next `open` makes them again."""
+        """Take every bridge, every rule and both processes away; the next `open` makes them again."""
+        await self._names.stop()
+        await self._publisher.stop()
         for network in self.all():
-            if network.driver == "bridge":
-                await self._worker.perform("remove_network", **self._link_fields(network))
+            if network.has_bridge:
+                await wait_unused(network.link, self._veth_prefix)
+                await self._worker.perform("remove_network", **self._order(network))
         await self._worker.perform("close")
 
     def all(self) -> list[Network]:
         """Every network, by name."""
-        rows = self._database.rows("SELECT document FROM networks ORDER BY name")
-        return [Network.from_json(json.loads(row[0])) for row in rows]
+        return self._records.networks()
 
     def find(self, name: str) -> Network:
         """By name, id or a prefix of one. Raises NotFoundError."""
-        if name == "default":
-            name = "bridge"
-        networks = self.all()
-        for network in networks:
-            if name in (network.name, network.id):
-                return network
-        fitting = [n for n in networks if len(name) >= 3 and n.id.startswith(name)]
-        if len(fitting) == 1:
-            return fitting[0]
-        raise NotFoundError(f"network {name} not found")
+        found = self._records.named("bridge" if name == "default" else name)
+        if found is not None:
+            return found
+        fitting = self._records.with_id(name) if len(name) >= 3 else []
+        if len(fitting) > 1:
+            raise InvalidPrefixError(f"network {name} is ambiguous ({len(fitting)} matches found)")
+        if not fitting:
+            raise NotFoundError(f"network {name} not found")
+        return fitting[0]
 
     async def create(self, request: NetworkRequest) -> Network:
         """Make a network. Raises ConflictError for a name in use, InvalidRequestError."""
-        _check_request(request)
-        if any(network.name == request.name for network in self.all()):
+        network, _ = await self.create_with_warnings(request)
+        return network
+
+    async def create_with_warnings(
+        self, request: NetworkRequest
+    ) -> tuple[Network, tuple[str, ...]]:
+        """The same, with what its maker should know."""
+        warnings = check_request(request)
+        if self._records.named(request.name) is not None:
             raise ConflictError(f"network with name {request.name} already exists")
+        options = read_options(request.options)
         network_id = secrets.token_hex(32)
-        link = request.options.get(f"{OPTION}name") or f"br-{network_id[:12]}"
-        subnet = self._subnet_for(request)
+        link = options.parent or options.link or f"br-{network_id[:12]}"
+        if request.driver == "macvlan" and not has_link(link):
+            raise NotFoundError(
+                f"the macvlan network {request.name} stands on {link}, which is no link of this host",
+                hint="name another parent, or make it first (ip link add ...)",
+            )
+        plan = plan_subnets(request, self._pools, self._records.taken(), host_routes())
         network = Network(
             id=network_id,
             name=request.name,
-            driver="bridge",
+            driver=request.driver,
             created_ns=time.time_ns(),
             link=link,
             internal=request.internal,
             attachable=request.attachable,
-            ipam=(
-                IpamConfig(
-                    str(subnet.network),
-                    str(subnet.gateway),
-                    request.ipam[0].ip_range if request.ipam else "",
-                    request.ipam[0].aux_addresses if request.ipam else {},
-                ),
-            ),
+            enable_ipv4=request.enable_ipv4,
+            enable_ipv6=request.enable_ipv6,
+            ipam=plan.ipam,
+            ipam_options=request.ipam_options,
             options=request.options,
             labels=request.labels,
         )
-        self._store(network)
+        self._records.add(network)
         try:
-            await self._make_link(network)
+            if network.has_bridge:
+                await self._make_link(network)
         except BaseException:
-            self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
+            self._records.remove(network)
             raise
-        self._events.publish(
-            "network", "create", network.id, {"name": network.name, "type": network.driver}
-        )
-        return network
+        self._announce("create", network)
+        return network, (*warnings, *plan.warnings)
 
     async def remove(self, name: str) -> Network:
         """Remove a network nobody is on. Raises ForbiddenError, ConflictError, NotFoundError."""
@@ -156,286 +163,114 @@ class Networks:
             raise ForbiddenError(f"{network.name} is a pre-defined network and cannot be removed")
         endpoints = self.endpoints_of(network.id)
         if endpoints:
-            names = ", ".join(f"name:{e.container_name!r}" for e in endpoints)
+            names = ", ".join(
+                f"name:{e.container_name!r} id:{e.endpoint_id[:12]!r}" for e in endpoints
+            )
             raise ForbiddenError(
                 f"error while removing network: network {network.name} id {network.id} has active endpoints ({names})"
             )
-        await wait_unused(network.link)
-        await self._worker.perform("remove_network", **self._link_fields(network))
-        self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
-        self._events.publish(
-            "network", "destroy", network.id, {"name": network.name, "type": network.driver}
-        )
+        if network.has_bridge:
+            await wait_unused(network.link, self._veth_prefix)
+            await self._worker.perform("remove_network", **self._order(network))
+        self._records.remove(network)
+        self._announce("destroy", network)
         return network
 
     def endpoints_of(self, network_id: str) -> list[Endpoint]:
         """Who is on a network."""
-        rows = self._database.rows(
-            "SELECT document FROM endpoints WHERE network_id = ?", (network_id,)
-        )
-        return [Endpoint.from_json(json.loads(row[0])) for row in rows]
+        return list(self._records.entry(network_id).endpoints.values())
 
     def endpoints_for(self, container_id: str) -> list[Endpoint]:
         """Where a container is connected, in the order of its interfaces."""
-        rows = self._database.rows(
-            "SELECT document FROM endpoints WHERE container_id = ?", (container_id,)
-        )
-        found = [Endpoint.from_json(json.loads(row[0])) for row in rows]
-        return sorted(found, key=lambda endpoint: endpoint.interface)
+        return self._records.endpoints_for(container_id)
 
     async def attach(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """Connect a prepared container to its networks and publish its ports: all or nothing."""
-        wanted = sorted(
-            sandbox.endpoints, key=lambda e: (-e.gw_priority, self.find(e.network).internal)
-        )
-        made: list[Endpoint] = []
-        bindings: list[PortBinding] = []
-        try:
-            for number, request in enumerate(wanted):
-                made.append(await self._connect(sandbox, request, number))
-            for port in sandbox.ports if made else ():
-                bindings.append(self._ports.take(port, sandbox.name))  # noqa: PERF401  # undone one by one
-            if bindings:
-                door = next((e for e in made if not self.find(e.network_id).internal), made[0])
-                made[made.index(door)] = published = replace(door, ports=tuple(bindings))
-                self._store_endpoint(published)
-                await self._publish(published, delete=False)
-            if sandbox.dns_sockets:
-                names = tuple(endpoint.network_name for endpoint in made)
-                await self._dns.add(
-                    sandbox.container_id, names, sandbox.dns_sockets, sandbox.dns_servers
-                )
-            await self.refresh_zone()
-        except BaseException as error:
-            for binding in bindings:
-                self._ports.release(binding)
-            await self.detach(sandbox.container_id)
-            if isinstance(error, (NetworkWorkerError, AddressError)):
-                raise EngineError(f"cannot connect {sandbox.name}: {error}") from error
-            raise
-        return tuple(made)
+        networks = {request.network: self.find(request.network) for request in sandbox.endpoints}
+        return await self._connections.attach(sandbox, networks)
 
     async def connect(self, sandbox: Sandbox) -> Endpoint:
         """Connect a running container to one more network."""
-        number = len(self.endpoints_for(sandbox.container_id))
-        endpoint = await self._connect(sandbox, sandbox.endpoints[0], number, route=number == 0)
-        names = tuple(e.network_name for e in self.endpoints_for(sandbox.container_id))
-        await self._dns.set_networks(sandbox.container_id, names)
-        await self.refresh_zone()
-        return endpoint
+        return await self._connections.connect(sandbox, self.find(sandbox.endpoints[0].network))
 
-    async def disconnect(self, container_id: str, network_id: str) -> None:
+    async def disconnect(
+        self, container_id: str, network_id: str, netns_fd: int | None = None
+    ) -> None:
         """Take a running container off one network. Idempotent."""
-        for endpoint in self.endpoints_for(container_id):
-            if endpoint.network_id == network_id:
-                await self._drop(endpoint, dying=False)
-        names = tuple(e.network_name for e in self.endpoints_for(container_id))
-        await self._dns.set_networks(container_id, names)
-        await self.refresh_zone()
+        await self._connections.disconnect(container_id, network_id, netns_fd)
 
     async def detach(self, container_id: str) -> None:
         """Take a stopped container off all its networks. Idempotent."""
-        for endpoint in self.endpoints_for(container_id):
-            await self._drop(endpoint, dying=True)
-        await self._dns.remove(container_id)
-        await self.refresh_zone()
+        await self._connections.detach(container_id)
 
     async def set_answering(self, container_id: str, *, answering: bool) -> None:
         """Whether a container is in DNS answers."""
-        before = container_id in self._dead
-        (self._dead.discard if answering else self._dead.add)(container_id)
-        if before == answering:
-            await self.refresh_zone()
+        await self._names.set_answering(container_id, answering=answering)
 
-    async def restore(self, live: Iterable[str]) -> None:
-        """After a restart of the engine: ports and names of live containers again, the rest dropped."""
-        living = set(live)
-        rows = self._database.rows("SELECT document FROM endpoints")
-        for row in rows:
-            endpoint = Endpoint.from_json(json.loads(row[0]))
-            if endpoint.container_id not in living:
-                await self._drop(endpoint, dying=True)
-                continue
-            await self._worker.perform(
-                "readmit",
-                veth=endpoint.veth,
-                mac=endpoint.mac,
-                address=f"{endpoint.ipv4}/{endpoint.prefix}",
-            )
-            for binding in endpoint.ports:
-                self._ports.adopt(binding, endpoint.container_name)
-            await self._publish(endpoint, delete=False)
-        for stale in set(await self._dns.clients()) - living:
-            await self._dns.remove(stale)
-        await self.refresh_zone()
+    async def restore(self, live: Mapping[str, int]) -> None:
+        """After a restart of the engine: everything of live containers (id -> pid), nothing else."""
+        gone = [e for e in self._records.endpoints() if e.container_id not in live]
+        for endpoint in gone:
+            self._records.forget(endpoint)
+        present = self._records.endpoints()
+        await self._reset_rules(present)
+        keep = [network.link for network in self.all()] + [e.veth for e in present]
+        await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=keep)
+        pairs = [(self._records.entry(e.network_id), e) for e in present]
+        await self._publisher.keep(pairs)
+        carried = await self._publisher.carried()
+        for entry, endpoint in pairs:
+            await self._publisher.adopt(entry, endpoint, carried)
+        served = {
+            container: Served(pid, self._connections.view(endpoints, endpoints[0].dns_servers))
+            for container, pid in live.items()
+            if (endpoints := self._records.endpoints_for(container))
+        }
+        await self._names.restore(present, served)
 
-    async def refresh_zone(self) -> None:
-        """Tell the DNS server who is where now."""
-        names: dict[str, dict[str, tuple[str, ...]]] = {}
-        owners: dict[str, dict[str, str]] = {}
-        for row in self._database.rows("SELECT document FROM endpoints"):
-            endpoint = Endpoint.from_json(json.loads(row[0]))
-            owners.setdefault(endpoint.network_name, {})[endpoint.ipv4] = endpoint.container_name
-            if endpoint.container_id in self._dead:
-                continue
-            table = names.setdefault(endpoint.network_name, {})
-            for name in endpoint.dns_names:
-                table[name.lower()] = (*table.get(name.lower(), ()), endpoint.ipv4)
-        await self._dns.set_zone(Zone(names, owners), host_resolvers())
-
-    async def _connect(
-        self, sandbox: Sandbox, request: EndpointRequest, number: int, *, route: bool | None = None
-    ) -> Endpoint:
-        network = self.find(request.network)
-        subnet = _subnet_of(network)
-        used = {IPv4Address(e.ipv4) for e in self.endpoints_of(network.id)}
+    async def _reset_rules(self, endpoints: list[Endpoint]) -> None:
+        """The whole ruleset in one transaction, by way of a file: it may be long."""
+        everything: dict[str, list[Any]] = {"networks": [], "endpoints": [], "ports": []}
+        for network in self.all():
+            if network.has_bridge:
+                everything["networks"].append(self._order(network))
+        for endpoint in endpoints:
+            entry = self._records.entry(endpoint.network_id)
+            if entry.network.has_bridge:
+                order = endpoint_order(entry.network, entry.options, endpoint)
+                everything["endpoints"].append(order)
+                everything["ports"] += self._publisher.orders(entry, endpoint)
+        memory = os.memfd_create("rules", os.MFD_CLOEXEC)
         try:
-            address = lease(subnet, used, request.ipv4, self._last.get(network.id))
-        except AddressError as error:
-            raise InvalidRequestError(f"network {network.name}: {error}") from error
-        self._last[network.id] = address
-        mac = request.mac or "02:42:" + ":".join(f"{byte:02x}" for byte in address.packed)
-        default = network.options.get(f"{OPTION}default_bridge") == "true"
-        given = (sandbox.name, *request.aliases, sandbox.container_id[:12], sandbox.hostname)
-        endpoint = Endpoint(
-            network_id=network.id,
-            network_name=network.name,
-            endpoint_id=secrets.token_hex(32),
-            container_id=sandbox.container_id,
-            container_name=sandbox.name,
-            ipv4=str(address),
-            prefix=subnet.network.prefixlen,
-            gateway="" if network.internal else str(subnet.gateway),
-            mac=mac,
-            interface=f"eth{number}",
-            veth=f"{self._veth_prefix}{secrets.token_hex(4)}",
-            aliases=request.aliases,
-            dns_names=() if default else tuple(dict.fromkeys(filter(None, given))),
-            links=request.links,
-        )
-        self._store_endpoint(endpoint)
-        with_route = number == 0 if route is None else route
-        try:
-            await self._worker.perform(
-                "attach",
-                sandbox.netns_fd,
-                link=network.link,
-                veth=endpoint.veth,
-                interface=endpoint.interface,
-                mac=mac,
-                address=f"{address}/{endpoint.prefix}",
-                gateway=endpoint.gateway if with_route else "",
-                mtu=int(network.options.get("com.docker.network.driver.mtu", 0)),
-            )
-        except NetworkWorkerError as error:
-            self._forget(endpoint)
-            raise EngineError(
-                f"cannot connect {sandbox.name} to {network.name}: {error}"
-            ) from error
-        self._events.publish(
-            "network", "connect", network.id,
-            {"container": sandbox.container_id, "name": network.name, "type": network.driver},
-        )  # fmt: skip
-        return endpoint
-
-    async def _drop(self, endpoint: Endpoint, *, dying: bool) -> None:
-        async with AsyncExitStack() as stack:
-            stack.callback(self._forget, endpoint)
-            if endpoint.ports:
-                await self._publish(endpoint, delete=True)
-                for binding in endpoint.ports:
-                    self._ports.release(binding)
-            await self._worker.perform(
-                "detach",
-                veth=endpoint.veth,
-                mac=endpoint.mac,
-                address=f"{endpoint.ipv4}/{endpoint.prefix}",
-                dying=dying,
-            )
-        self._events.publish(
-            "network", "disconnect", endpoint.network_id,
-            {"container": endpoint.container_id, "name": endpoint.network_name, "type": "bridge"},
-        )  # fmt: skip
-
-    async def _publish(self, endpoint: Endpoint, *, delete: bool) -> None:
-        ports = [
-            [p.protocol, p.host_ip, p.host_port, endpoint.ipv4, p.container_port]
-            for p in endpoint.ports
-        ]
-        if ports:
-            await self._worker.perform("ports", ports=ports, delete=delete)
+            _write(memory, json.dumps(everything).encode())
+            os.lseek(memory, 0, os.SEEK_SET)
+            await self._worker.perform("reset", memory, veth_prefix=self._veth_prefix)
+        finally:
+            os.close(memory)
 
     async def _make_link(self, network: Network) -> None:
         try:
-            mtu = int(network.options.get("com.docker.network.driver.mtu", 0))
-            await self._worker.perform("add_network", **self._link_fields(network), mtu=mtu)
+            answer = await self._worker.perform("add_network", **self._order(network))
         except NetworkWorkerError as error:
             raise EngineError(f"cannot make the network {network.name}: {error}") from error
+        if answer["made"] != network.link_made:
+            self._records.add(replace(network, link_made=answer["made"]))
 
-    def _link_fields(self, network: Network) -> dict[str, object]:
-        subnet = _subnet_of(network)
-        enabled = network.options.get
-        return {
-            "link": network.link,
-            "gateway": str(IPv4Interface(f"{subnet.gateway}/{subnet.network.prefixlen}")),
-            "internal": network.internal,
-            "masquerade": enabled(f"{OPTION}enable_ip_masquerade", "true") == "true",
-            "icc": enabled(f"{OPTION}enable_icc", "true") == "true",
-        }
+    def _order(self, network: Network) -> dict[str, Any]:
+        entry: Entry = self._records.entry(network.id)
+        return network_order(network, entry.options, entry.subnets)
 
-    def _subnet_for(self, request: NetworkRequest) -> Subnet:
-        taken = {_subnet_of(n).network: f"network {n.name}" for n in self.all() if n.ipam}
-        asked = request.ipam[0] if request.ipam else IpamConfig()
-        try:
-            if asked.subnet:
-                network = IPv4Network(asked.subnet)
-                for other, owner in taken.items():
-                    if other.overlaps(network):
-                        raise ForbiddenError(
-                            f"invalid pool request: Pool overlaps with {owner} ({other})"
-                        )
-            else:
-                network = choose_subnet(self._pools, {**host_routes(), **taken})
-            return make_subnet(network, asked.gateway, asked.ip_range, asked.aux_addresses.values())
-        except ValueError as error:
-            raise InvalidRequestError(str(error)) from error
-
-    def _store(self, network: Network) -> None:
-        self._database.execute(
-            "INSERT INTO networks (id, name, document) VALUES (?, ?, ?)",
-            (network.id, network.name, json.dumps(network.to_json())),
-        )
-
-    def _store_endpoint(self, endpoint: Endpoint) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO endpoints (container_id, network_id, document) VALUES (?, ?, ?)",
-            (endpoint.container_id, endpoint.network_id, json.dumps(endpoint.to_json())),
-        )
-
-    def _forget(self, endpoint: Endpoint) -> None:
-        self._database.execute(
-            "DELETE FROM endpoints WHERE container_id = ? AND network_id = ?",
-            (endpoint.container_id, endpoint.network_id),
-        )
+    def _announce(self, action: str, network: Network) -> None:
+        attributes = {"name": network.name, "type": network.driver}
+        self._events.publish("network", action, network.id, attributes)
 
 
-def _check_request(request: NetworkRequest) -> None:
-    if not request.name:
-        raise InvalidRequestError("a network needs a name")
-    if request.driver not in ("bridge", "", "default"):
-        raise NotSupportedError(
-            f"network driver {request.driver!r} is not supported yet", hint="use bridge"
-        )
-    if request.enable_ipv6:
-        raise NotSupportedError("IPv6 networks are not supported yet", hint="leave enable_ipv6 out")
-    if len(request.ipam) > 1:
-        raise NotSupportedError("more than one subnet for a network is not supported yet")
-    if len(request.options.get(f"{OPTION}name", "")) > 15:
-        raise InvalidRequestError("a bridge's name has at most 15 characters")
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
 
 
-def _subnet_of(network: Network) -> Subnet:
-    config = network.ipam[0]
-    return make_subnet(
-        IPv4Network(config.subnet), config.gateway, config.ip_range, config.aux_addresses.values()
-    )
+class InvalidPrefixError(EngineError):
+    """An id's beginning that fits several networks (HTTP 400)."""
+
+    status = 400

@@ -1,1 +1,1 @@
-"""Zones and answers (pure) and the DNS server, a process of its own."""
+"""Names: messages, zone, answers and cache (pure), the forwarder, and the server, a process of its own."""

@@ -1,309 +1,226 @@
 """The DNS server: one small process for all containers of an engine; it outlives the engine.
 
 It holds each container's two sockets (bound at 127.0.0.11:53 inside) and answers from the zone, or
-asks the host's resolvers. The engine speaks to it over a SEQPACKET socket in the run folder; without
-an engine it goes on with what it knows. Run as `python -m networking.dns.server RUN_DIR`.
+asks the host's resolvers from the host's namespace, so that those on its loopback work; a container's
+own servers are asked from the container's. Run as `python -m networking.dns.server RUN_DIR`.
 """
 
 from __future__ import annotations
 
-import array
-import json
 import os
-import random
-import selectors
-import signal
 import socket
-import struct
 import sys
-import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from networking.dns import answer
-from networking.dns.zone import Zone
+from networking.dns import message
+from networking.dns.answer import answer_locally
+from networking.dns.cache import Cache
+from networking.dns.conversation import Conversations
+from networking.dns.forward import Asker, Forwarder
+from networking.dns.resolvers import RESOLV_CONF, HostResolvers
+from networking.dns.zone import Member, View, Zone
+from networking.linux.netlink import entered
+from networking.resident.server import Control, Loop, now, say_ready, settle_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from networking.dns.message import Question
+
 SOCKET_NAME = "dns.sock"
-#: Forwarded questions that may be open at once; the oldest gives way.
-PENDING_LIMIT = 4096
-#: Seconds before the next upstream server is asked, and how often one is.
-PATIENCE, TRIES = 2.0, 2
-#: TCP connections of containers that may be open at once.
-TCP_LIMIT = 256
+#: Local answers kept ready for one container; rotations of one answer.
+READY, ROTATIONS = 512, 16
+#: Datagrams taken from one container before it is the next one's turn.
+BURST = 32
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Client:
-    """A container: its networks, its sockets, its own upstream servers if it has some."""
+    """A container: its sockets, what it sees, its namespace if it has servers of its own.
 
-    networks: tuple[str, ...]
+    `ready` are local answers by query (without its id), as they rotate; each zone change empties it.
+    """
+
+    name: str
+    view: View
     udp: socket.socket
     tcp: socket.socket
-    upstreams: tuple[str, ...] = ()
-
-
-@dataclass
-class Pending:
-    """A question that was passed on."""
-
-    reply: Callable[[bytes], None]
-    query: bytes
-    upstreams: tuple[str, ...]
-    sent: float = 0.0
-    tries: int = 0
-    ids: bytes = b""
-
-
-@dataclass
-class Conversation:
-    """A TCP connection: what has come, what must go."""
-
-    connection: socket.socket
-    client: Client
-    inbox: bytearray = field(default_factory=bytearray)
+    netns: int | None = None
+    ready: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    turn: int = 0
+    burst: int = 1
 
 
 class Server:
     """Everything the process holds."""
 
-    def __init__(self, run_dir: str) -> None:
-        self.selector = selectors.DefaultSelector()
+    def __init__(self, run_dir: str, resolv_conf: str = RESOLV_CONF) -> None:
+        self.loop = Loop()
         self.zone = Zone()
+        self.staged: Zone | None = None
         self.clients: dict[str, Client] = {}
-        self.pending: OrderedDict[int, Pending] = OrderedDict()
-        self.upstreams: tuple[str, ...] = ()
-        self.turn = 0
-        self.conversations: set[int] = set()
-        self.running = True
-        self.outside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.control = self._listen(run_dir)
-        self._watch(self.outside, self.take_upstream)
-        self._watch(self.control, self.accept)
+        cache = Cache()
+        self.forwarder = Forwarder(self.loop, cache, now)
+        self.resolvers = HostResolvers(now, cache.clear, resolv_conf)
+        self.conversations: Conversations[Client] = Conversations(self.loop, now, self.resolve)
+        self.control = Control(self.loop, run_dir, SOCKET_NAME, self.perform)
 
     def run(self) -> None:
         """Serve until told to stop."""
-        while self.running:
-            for key, _ in self.selector.select(0.5 if self.pending else None):
-                key.data()
-            if self.pending:
-                self.retry()
+        self.loop.run(self._timeout, self._tick)
 
-    def accept(self) -> None:
-        """An engine connects."""
-        connection, _ = self.control.accept()
-        self._watch(connection, lambda: self.obey(connection))
+    def _timeout(self) -> float | None:
+        waits = (self.forwarder.timeout(), self.conversations.timeout())
+        return min((wait for wait in waits if wait is not None), default=None)
 
-    def obey(self, connection: socket.socket) -> None:
-        """One request of the engine."""
-        fds = array.array("i")
-        try:
-            message, ancillary, _, _ = connection.recvmsg(
-                1 << 20, socket.CMSG_LEN(2 * fds.itemsize)
-            )
-        except OSError:
-            message, ancillary = b"", []
-        for level, kind, data in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-        if not message:
-            self.selector.unregister(connection)
-            connection.close()
-            return
-        request = json.loads(message)
-        result = self.perform(request, list(fds))
-        try:
-            connection.send(json.dumps(result).encode())
-        except OSError:
-            pass  # the engine has gone; what it asked for is done
+    def _tick(self) -> None:
+        if self.forwarder:
+            self.forwarder.tick()
+        self.conversations.tick()
 
     def perform(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-        """add, remove, zone, list, stop."""
+        """One request of the engine; that for a `list` is answered with who is served."""
         op = request["op"]
         if op == "add":
-            self.remove(request["container"])
-            udp, tcp = (socket.socket(fileno=fd) for fd in fds)
-            client = Client(tuple(request["networks"]), udp, tcp, tuple(request["upstreams"]))
-            self.clients[request["container"]] = client
-            self._watch(udp, lambda: self.take_udp(client))
-            self._watch(tcp, lambda: self.take_tcp(client))
-        elif op == "networks" and request["container"] in self.clients:
-            self.clients[request["container"]].networks = tuple(request["networks"])
+            self._add(request["container"], View.from_json(request["view"]), fds)
+        elif op == "see" and request["container"] in self.clients:
+            client = self.clients[request["container"]]
+            client.view = View.from_json(request["view"])
+            client.ready.clear()
         elif op == "remove":
-            self.remove(request["container"])
-        elif op == "zone":
-            self.zone = Zone.from_json(request["zone"])
-            self.upstreams = tuple(request["upstreams"])
+            self._remove(request["container"])
         elif op == "stop":
-            self.running = False
-        return {"clients": sorted(self.clients)}
+            self.loop.running = False
+        elif op in ("join", "leave", "begin", "stage", "commit"):
+            self._change_zone(op, request)
+        return {"clients": sorted(self.clients)} if op == "list" else {}
 
-    def remove(self, container: str) -> None:
-        """A container is gone."""
-        client = self.clients.pop(container, None)
-        for one in (client.udp, client.tcp) if client else ():
-            self.selector.unregister(one)
+    def _change_zone(self, op: str, request: dict[str, Any]) -> None:
+        if op == "begin":
+            self.staged = Zone()
+            return
+        if op == "stage" and self.staged is not None:
+            for document in request["members"]:
+                self.staged.join(Member.from_json(document))
+            return
+        if op == "commit" and self.staged is not None:
+            self.zone, self.staged = self.staged, None
+        for document in request.get("members", ()):
+            self.zone.join(Member.from_json(document))
+        for member_id in request.get("ids", ()):
+            self.zone.leave(member_id)
+        for client in self.clients.values():
+            client.ready.clear()
+
+    def _add(self, name: str, view: View, fds: list[int]) -> None:
+        self._remove(name)
+        udp, tcp = (socket.socket(fileno=fd) for fd in fds[:2])
+        udp.setblocking(False)
+        tcp.setblocking(False)
+        client = Client(name, view, udp, tcp, fds[2] if len(fds) > 2 else None)
+        self.clients[name] = client
+        self.loop.watch(udp, lambda: self._take_udp(client))
+        self.loop.watch(tcp, lambda: self.conversations.accept(client.tcp, client))
+
+    def _remove(self, name: str) -> None:
+        client = self.clients.pop(name, None)
+        if client is None:
+            return
+        for one in (client.udp, client.tcp):
+            self.loop.forget(one)
             one.close()
+        if client.netns is not None:
+            os.close(client.netns)
+        self.conversations.close_all_of(client)
+        self.forwarder.forget(name)
 
-    def take_udp(self, client: Client) -> None:
-        """Questions by UDP: all that wait, up to a bound."""
-        for _ in range(64):
+    def _take_udp(self, client: Client) -> None:
+        """Questions by UDP. As many at once as came the last time, for a look in vain costs time."""
+        receive, send, ready = client.udp.recvfrom, client.udp.sendto, client.ready
+        for number in range(client.burst):
             try:
-                query, address = client.udp.recvfrom(4096)
+                query, address = receive(4096)
             except OSError:
+                client.burst = max(number, 1)
                 return
+            answers = ready.get(query[2:])
+            try:
+                if answers is not None:
+                    client.turn += 1
+                    send(query[:2] + answers[client.turn % len(answers)], address)
+                else:
+                    self.resolve(query, client, self._reply(client, address), tcp=False)
+            except OSError:
+                pass  # the asker, or its whole namespace, has gone
+        client.burst = min(client.burst * 2, BURST)
 
-            def reply(data: bytes, to: Any = address) -> None:
-                try:
-                    client.udp.sendto(data, to)
-                except OSError:
-                    pass  # the asker, or its whole namespace, has gone
+    @staticmethod
+    def _reply(client: Client, address: Any) -> Callable[[bytes], None]:
+        def reply(data: bytes) -> None:
+            try:
+                client.udp.sendto(data, address)
+            except OSError:
+                pass  # the asker, or its whole namespace, has gone
 
-            self.resolve(query, client, reply)
+        return reply
 
-    def take_tcp(self, client: Client) -> None:
-        """A connection by TCP."""
-        try:
-            connection, _ = client.tcp.accept()
-        except OSError:
-            return
-        if len(self.conversations) >= TCP_LIMIT:
-            connection.close()
-            return
-        connection.setblocking(False)  # the method takes it so
-        talk = Conversation(connection, client)
-        self.conversations.add(connection.fileno())
-        self._watch(connection, lambda: self.listen(talk))
-
-    def listen(self, talk: Conversation) -> None:
-        """More bytes of a TCP conversation."""
-        try:
-            data = talk.connection.recv(4096)
-        except OSError:
-            data = b""
-        talk.inbox += data
-        if not data or len(talk.inbox) > 1 << 16:
-            self.conversations.discard(talk.connection.fileno())
-            self.selector.unregister(talk.connection)
-            talk.connection.close()
-            return
-        while len(talk.inbox) >= 2:
-            (length,) = struct.unpack_from(">H", talk.inbox)
-            if len(talk.inbox) < 2 + length:
-                return
-            query = bytes(talk.inbox[2 : 2 + length])
-            del talk.inbox[: 2 + length]
-
-            def reply(data: bytes) -> None:
-                try:
-                    talk.connection.send(struct.pack(">H", len(data)) + data)
-                except OSError:
-                    pass  # the asker has hung up
-
-            self.resolve(query, talk.client, reply)
-
-    def resolve(self, query: bytes, client: Client, reply: Callable[[bytes], None]) -> None:
+    def resolve(
+        self, query: bytes, client: Client, reply: Callable[[bytes], None], *, tcp: bool
+    ) -> None:
         """From the zone, or passed on."""
-        self.turn += 1
-        try:
-            found = answer.answer_locally(query, self.zone, client.networks, self.turn)
-        except answer.MalformedQueryError:
-            reply(answer.refuse(query, answer.FORMERR))
+        if len(query) < 12 or query[2] & 0x80:
+            return  # no query: to answer would start an endless talk with another server
+        if message.opcode(query):
+            reply(message.refuse(query, message.NOTIMP))
             return
-        if found is not None:
-            reply(found)
-            return
-        upstreams = client.upstreams or self.upstreams
-        if not upstreams:
-            reply(answer.refuse(query, answer.SERVFAIL))
-            return
-        number = random.SystemRandom().getrandbits(16)
-        while number in self.pending:
-            number = random.SystemRandom().getrandbits(16)
-        while len(self.pending) >= PENDING_LIMIT:
-            self.pending.popitem(last=False)
-        self.pending[number] = Pending(reply, query, upstreams, ids=query[:2])
-        self.ask(number, self.pending[number])
-
-    def ask(self, number: int, pending: Pending) -> None:
-        """Ask the next upstream server."""
-        server = pending.upstreams[pending.tries % len(pending.upstreams)]
-        pending.sent = time.monotonic()
-        pending.tries += 1
         try:
-            self.outside.sendto(struct.pack(">H", number) + pending.query[2:], (server, 53))
-        except OSError:
-            pass  # unreachable for now; the retry asks another one
+            question = message.parse_query(query)
+        except message.MalformedError:
+            reply(message.refuse(query, message.FORMERR))
+            return
+        answers = answer_locally(query, question, self.zone, client.view, udp=not tcp)
+        if answers is None:
+            self._forward(query, question, client, reply, tcp=tcp)
+            return
+        client.turn += 1
+        if not tcp and len(answers) <= ROTATIONS:
+            if len(client.ready) >= READY:
+                client.ready.clear()
+            client.ready[query[2:]] = tuple(answers.at(n)[2:] for n in range(len(answers)))
+        reply(answers.at(client.turn))
 
-    def take_upstream(self) -> None:
-        """Answers from outside; only of a server that was asked, to a question that is open."""
-        for _ in range(64):
-            try:
-                data, (address, port) = self.outside.recvfrom(8192)
-            except OSError:
-                return
-            if len(data) < 12:
-                continue
-            pending = self.pending.get(struct.unpack_from(">H", data)[0])
-            if pending is None or address not in pending.upstreams or port != 53:
-                continue
-            if not same_question(pending.query, data):
-                continue
-            del self.pending[struct.unpack_from(">H", data)[0]]
-            pending.reply(pending.ids + data[2:])
+    def _forward(
+        self, query: bytes, question: Question, client: Client,
+        reply: Callable[[bytes], None], *, tcp: bool,
+    ) -> None:  # fmt: skip
+        if not client.view.forward:
+            reply(message.refuse(query, message.SERVFAIL))
+            return
+        own = client.view.upstreams
+        if own and client.netns is not None:
+            netns = client.netns
 
-    def retry(self) -> None:
-        """Ask again what has waited long enough; give up in the end."""
-        now = time.monotonic()
-        for number, pending in list(self.pending.items()):
-            if now - pending.sent < PATIENCE:
-                continue
-            if pending.tries >= TRIES * len(pending.upstreams):
-                del self.pending[number]
-                pending.reply(answer.refuse(pending.query, answer.SERVFAIL))
-            else:
-                self.ask(number, pending)
+            def inside(family: int, kind: int) -> socket.socket:
+                with entered(netns):
+                    return open_socket(family, kind)
 
-    def _listen(self, run_dir: str) -> socket.socket:
-        directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            try:
-                os.unlink(SOCKET_NAME, dir_fd=directory)
-            except FileNotFoundError:
-                pass  # the usual case
-            control.bind(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
-            control.listen(8)
-        finally:
-            os.close(directory)
-        return control
-
-    def _watch(self, source: socket.socket, call: Callable[[], None]) -> None:
-        self.selector.register(source, selectors.EVENT_READ, call)
+            asker = Asker(client.name, client.name, own, inside)
+        else:
+            asker = Asker(client.name, None, self.resolvers.servers(), open_socket)
+        self.forwarder.ask(asker, query, question, reply, tcp=tcp)
 
 
-def same_question(query: bytes, data: bytes) -> bool:
-    """Whether an answer repeats the question, letter case aside."""
-    try:
-        name, kind, _ = answer.parse_question(query)
-        echoed, echoed_kind, _ = answer.parse_question(data[:2] + b"\0" + data[3:])
-    except answer.MalformedQueryError:
-        return False
-    return (name.lower(), kind) == (echoed.lower(), echoed_kind)
+def open_socket(family: int, kind: int) -> socket.socket:
+    """A socket of the namespace this thread is in, that does not block."""
+    return socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
 def main() -> None:
     """The process."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    server = Server(sys.argv[1])
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 1)
+    settle_in()
+    server = Server(*sys.argv[1:])
+    say_ready()
     server.run()
 
 

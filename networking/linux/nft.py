@@ -13,11 +13,18 @@ import struct
 from dataclasses import dataclass
 
 NETLINK_NETFILTER = 12
-NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 0, 2, 3, 6, 9, 12, 14
+NFNL_SUBSYS_NFTABLES = 10
+NEWTABLE, GETTABLE, DELTABLE = 0, 1, 2
+NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 3, 6, 9, 12, 14
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+#: Errors that say that what is to be deleted is not there: ENOENT.
+GONE = (2,)
+#: Seconds in which the kernel must have answered; it does so before `send` returns.
+PATIENCE = 10.0
 CREATE = 0x400
 INET, BRIDGE = 1, 7
 ACCEPT, DROP = 1, 0
-REG1, WORD = 1, (8, 9, 10, 11, 12, 13, 14, 15)
+REG1, WORD = 1, tuple(range(8, 24))
 LOOKUP_INVERTED = 1
 
 
@@ -56,7 +63,7 @@ def expression(kind: str, *attributes: bytes) -> bytes:
 
 
 def meta(key: int, register: int) -> bytes:
-    """Load packet metadata: 6 iifname, 7 oifname, 15 nfproto, 16 l4proto, 3 protocol."""
+    """Load packet metadata: 1 protocol, 6 iifname, 7 oifname, 15 nfproto, 16 l4proto."""
     return expression("meta", be32(2, key), be32(1, register))
 
 
@@ -97,9 +104,8 @@ def lookup(
 
 def local_destination() -> bytes:
     """Go on only if the destination is an address of this host (fib daddr type local)."""
-    return expression("fib", be32(1, REG1), be32(2, 3), be32(3, 2)) + compare(
-        REG1, struct.pack("=I", 2)
-    )
+    fib = expression("fib", be32(1, REG1), be32(2, 3), be32(3, 2))
+    return fib + compare(REG1, struct.pack("=I", 2))
 
 
 def conntrack(key: int, mask: int) -> bytes:
@@ -109,9 +115,9 @@ def conntrack(key: int, mask: int) -> bytes:
     return load + masked(REG1, bits) + compare(REG1, bytes(4), equal=False)
 
 
-def destination_nat(address: int, port: int) -> bytes:
-    """DNAT to the address and port in two registers."""
-    return expression("nat", be32(1, 1), be32(2, 2), be32(3, address), be32(5, port))
+def destination_nat(family: int, address: int, port: int) -> bytes:
+    """DNAT to the address (of AF_INET or AF_INET6) and port in two registers."""
+    return expression("nat", be32(1, 1), be32(2, family), be32(3, address), be32(5, port))
 
 
 def masquerade() -> bytes:
@@ -144,7 +150,7 @@ def table(family: int, table_name: str, *, delete: bool = False) -> Message:
 def chain(
     family: int, table_name: str, chain_name: str, kind: str, hook: int, priority: int
 ) -> Message:  # a base chain is this
-    """A base chain; hooks: 0 prerouting, 2 forward, 3 output, 4 postrouting. Its policy is accept."""
+    """A base chain; hooks: 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting. Policy accept."""
     body = (
         name(1, table_name)
         + name(3, chain_name)
@@ -208,37 +214,94 @@ def element(  # an element's shape
 
 def apply_batch(messages: list[Message]) -> None:
     """Apply messages all or none. Raises NftError with the kernel's reason and the message's place."""
-
-    def envelope(
-        kind: int, flags: int, sequence: int, family: int, resource: int, body: bytes
-    ) -> bytes:  # struct nlmsghdr and nfgenmsg
-        head = struct.pack("=IHHII", 20 + len(body), kind, flags | 1, sequence, 0)
-        return head + struct.pack("=BBH", family, 0, socket.htons(resource)) + body
-
-    batch = envelope(0x10, 0, 0, 0, 10, b"")
+    last = len(messages)
+    batch = [_envelope(0x10, 0, 0, 0, 10, b"")]
     for number, message in enumerate(messages, start=1):
-        batch += envelope(
-            10 << 8 | message.kind, message.flags | 4, number, message.family, 0, message.body
-        )
-    batch += envelope(0x11, 0, len(messages) + 1, 0, 10, b"")
-    with socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
-    ) as netlink:
-        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
-        netlink.send(batch)
+        # One acknowledgement tells of the whole batch; what fails is told in any case.
+        flags = message.flags | (4 if number == last else 0)
+        kind = NFNL_SUBSYS_NFTABLES << 8 | message.kind
+        batch.append(_envelope(kind, flags, number, message.family, 0, message.body))
+    batch.append(_envelope(0x11, 0, last + 1, 0, 10, b""))
+    with _open() as netlink:
+        netlink.send(b"".join(batch))
         failed: NftError | None = None
-        answered = 0
-        while answered < len(messages):
-            data = netlink.recv(1 << 16)
-            while len(data) >= 16:
-                size, kind, _, sequence, _ = struct.unpack_from("=IHHII", data)
-                if kind == 2:
-                    answered += 1
-                    code = struct.unpack_from("=i", data, 16)[0]
-                    if code and failed is None:
-                        failed = NftError(
-                            -code, f"nftables message {sequence}: {os.strerror(-code)}"
-                        )
-                data = data[(size + 3) & ~3 :]
-            if failed:
-                raise failed
+        done = False
+        while not done:
+            for kind, sequence, body in _messages(netlink.recv(1 << 16)):
+                if kind != NLMSG_ERROR:
+                    continue
+                code = struct.unpack_from("=i", body)[0]
+                if code and failed is None:
+                    words = f"nftables message {sequence}: {os.strerror(-code)}"
+                    failed = NftError(-code, words)
+                done = done or sequence == last or bool(code and sequence == 0)
+    if failed:
+        raise failed
+
+
+def forget(messages: list[Message]) -> None:
+    """Apply deletions; what is not there (any more) is no error. Raises NftError for other reasons."""
+    try:
+        apply_batch(messages)
+    except NftError as error:
+        if error.errno not in GONE:
+            raise
+        for message in messages if len(messages) > 1 else ():
+            try:
+                apply_batch([message])
+            except NftError as single:
+                if single.errno not in GONE:
+                    raise
+
+
+def tables() -> list[tuple[int, str]]:
+    """(family, name) of every table of this network namespace."""
+    found: list[tuple[int, str]] = []
+    with _open() as netlink:
+        netlink.send(_envelope(NFNL_SUBSYS_NFTABLES << 8 | GETTABLE, 0x300, 1, 0, 0, b""))
+        while True:
+            for kind, _, body in _messages(netlink.recv(1 << 16)):
+                if kind in (NLMSG_ERROR, NLMSG_DONE):
+                    return found
+                for attribute, value in attributes(body[4:]):
+                    if attribute == 1:
+                        found.append((body[0], value.rstrip(b"\0").decode()))
+
+
+def attributes(data: bytes) -> list[tuple[int, bytes]]:
+    """(kind, value) of each attribute, flags taken off the kind."""
+    found = []
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        if size < 4:
+            break
+        found.append((kind & 0x3FFF, data[4:size]))
+        data = data[(size + 3) & ~3 :]
+    return found
+
+
+def _open() -> socket.socket:
+    netlink = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
+    )
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        netlink.setsockopt(socket.SOL_SOCKET, option, 4 << 20)
+    netlink.settimeout(PATIENCE)
+    return netlink
+
+
+def _envelope(
+    kind: int, flags: int, sequence: int, family: int, resource: int, body: bytes
+) -> bytes:  # struct nlmsghdr and nfgenmsg
+    head = struct.pack("=IHHII", 20 + len(body), kind, flags | 1, sequence, 0)
+    return head + struct.pack("=BBH", family, 0, socket.htons(resource)) + body
+
+
+def _messages(data: bytes) -> list[tuple[int, int, bytes]]:
+    """(type, sequence, body) of each message in a datagram."""
+    found = []
+    while len(data) >= 16:
+        size, kind, _, sequence, _ = struct.unpack_from("=IHHII", data)
+        found.append((kind, sequence, data[16:size]))
+        data = data[(size + 3) & ~3 :]
+    return found

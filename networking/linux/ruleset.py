@@ -1,53 +1,112 @@
 """The engine's nftables: what every packet to, from and between containers meets. Pure.
 
-Table inet: port maps and masquerading (nat), isolation (forward). Table bridge: nobody sends with
-another's MAC or address. Sets: bridges, internal, pairs, subnets, ports, ports_by_ip, endpoints.
+Table inet: port maps and masquerading (nat), isolation (forward, input, guard). Table bridge: nobody
+sends with another's MAC or IP address. Rules never change; networks, endpoints and ports are elements
+of sets (their list is SETS and BRIDGE_SETS), so that each change costs the same however many there are.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from ipaddress import IPv4Address, IPv4Network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from networking.linux import nft
 
+Address = IPv4Address | IPv6Address
+Block = IPv4Network | IPv6Network
+
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
-_PREROUTING, _FORWARD, _OUTPUT, _POSTROUTING = 0, 2, 3, 4
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+_PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = 0, 1, 2, 3, 4
 _IIFNAME, _OIFNAME, _NFPROTO, _L4PROTO, _ETHER_TYPE = 6, 7, 15, 16, 1
 _ESTABLISHED_RELATED, _DNAT_STATUS = 2 | 4, 1 << 5
+_ICMP, _ICMPV6 = 1, 58
+_ROUTER_ADVERTISEMENT, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 134, 136, 137
 
 
-# Types of keys are numbers that only nft(8) reads, to print them; concatenations take six bits a part.
-_IFNAME, _MAC, _ADDRESS, _PROTOCOL, _SERVICE = 41, 9, 7, 12, 13
+def _join(*types: int) -> int:
+    """The type of a concatenation: six bits a part; only nft(8) reads it, to print elements."""
+    joined = 0
+    for one in types:
+        joined = joined << 6 | one
+    return joined
+
+
+_PROTO_FAMILY, _ADDRESS4, _ADDRESS6, _MAC, _PROTOCOL, _SERVICE, _IFNAME = 2, 7, 8, 9, 12, 13, 41
+_TARGET4, _TARGET6 = _join(_ADDRESS4, _SERVICE), _join(_ADDRESS6, _SERVICE)
 SETS = (
     nft.SetShape("bridges", _IFNAME, 16),
     nft.SetShape("internal", _IFNAME, 16),
-    nft.SetShape("pairs", _IFNAME << 6 | _IFNAME, 32),
-    nft.SetShape("subnets", _ADDRESS, 4, interval=True),
-    nft.SetShape("ports", _PROTOCOL << 6 | _SERVICE, 8, _ADDRESS << 6 | _SERVICE, 8),
-    nft.SetShape(
-        "ports_by_ip", _ADDRESS << 12 | _PROTOCOL << 6 | _SERVICE, 12, _ADDRESS << 6 | _SERVICE, 8
-    ),
+    nft.SetShape("pairs", _join(_IFNAME, _IFNAME), 32),
+    nft.SetShape("unprotected", _join(_IFNAME, _PROTO_FAMILY), 20),
+    nft.SetShape("routed", _join(_IFNAME, _PROTO_FAMILY), 20),
+    nft.SetShape("subnets4", _ADDRESS4, 4, interval=True),
+    nft.SetShape("subnets6", _ADDRESS6, 16, interval=True),
+    nft.SetShape("open4", _join(_ADDRESS4, _PROTOCOL, _SERVICE), 12),
+    nft.SetShape("open6", _join(_ADDRESS6, _PROTOCOL, _SERVICE), 24),
+    nft.SetShape("ports4", _join(_PROTOCOL, _SERVICE), 8, _TARGET4, 8),
+    nft.SetShape("ports6", _join(_PROTOCOL, _SERVICE), 8, _TARGET6, 20),
+    nft.SetShape("ports_by_ip4", _join(_ADDRESS4, _PROTOCOL, _SERVICE), 12, _TARGET4, 8),
+    nft.SetShape("ports_by_ip6", _join(_ADDRESS6, _PROTOCOL, _SERVICE), 24, _TARGET6, 20),
 )
-ENDPOINTS = nft.SetShape("endpoints", _IFNAME << 12 | _MAC << 6 | _ADDRESS, 28)
+BRIDGE_SETS = (
+    nft.SetShape("stations", _join(_IFNAME, _MAC), 24),
+    nft.SetShape("endpoints4", _join(_IFNAME, _MAC, _ADDRESS4), 28),
+    nft.SetShape("endpoints6", _join(_IFNAME, _MAC, _ADDRESS6), 40),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRules:
+    """What the rules need to know of a bridge network. Families are 4 and 6."""
+
+    link: str
+    masqueraded: tuple[Block, ...] = ()
+    internal: bool = False
+    icc: bool = True
+    unprotected: tuple[int, ...] = ()  # every port of a container is open
+    routed: tuple[int, ...] = ()  # published ports are open, without NAT
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRules:
+    """Who may send through a veth."""
+
+    veth: str
+    mac: bytes
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortRules:
+    """A published port; host "0.0.0.0" or "::" is every address of the host. `routed`: no NAT."""
+
+    protocol: str
+    host: str
+    host_port: int
+    address: Address
+    container_port: int
+    routed: bool = False
 
 
 def create(table: str, veth_prefix: str) -> list[nft.Message]:
     """The whole ruleset, with empty sets."""
     inet, bridge = nft.INET, nft.BRIDGE
     out = [nft.table(inet, table), nft.table(bridge, table)]
-    for number, shape in enumerate(SETS, start=1):
-        out.append(nft.make_set(inet, table, shape, number))
-    out.append(nft.make_set(bridge, table, ENDPOINTS, len(SETS) + 1))
+    for number, shape in enumerate((*SETS, *BRIDGE_SETS), start=1):
+        family = bridge if shape in BRIDGE_SETS else inet
+        out.append(nft.make_set(family, table, shape, number))
     for name, kind, hook, priority in (
-        ("prerouting", "nat", _PREROUTING, -100), ("output", "nat", _OUTPUT, -100),
-        ("postrouting", "nat", _POSTROUTING, 100), ("forward", "filter", _FORWARD, 0),
+        ("guard", "filter", _PREROUTING, -310), ("prerouting", "nat", _PREROUTING, -100),
+        ("output", "nat", _OUTPUT, -100), ("postrouting", "nat", _POSTROUTING, 100),
+        ("forward", "filter", _FORWARD, 0), ("input", "filter", _INPUT, 0),
     ):  # fmt: skip
         out.append(nft.chain(inet, table, name, kind, hook, priority))
-    for name in ("prerouting", "output"):
-        out += _port_rules(table, name)
-    out += _postrouting(table) + _forward(table)
+    out += _guard(table)
+    out += _port_rules(table, "prerouting") + _port_rules(table, "output")
+    out += _postrouting(table) + _forward(table) + _input(table)
     out.append(nft.chain(bridge, table, "spoofing", "filter", _PREROUTING, -300))
     return out + _spoofing(table, veth_prefix)
 
@@ -57,144 +116,191 @@ def destroy(table: str) -> list[nft.Message]:
     return [nft.table(nft.INET, table, delete=True), nft.table(nft.BRIDGE, table, delete=True)]
 
 
-def network(
-    table: str,
-    link: str,
-    subnet: IPv4Network,
-    *,
-    internal: bool,
-    masquerade: bool,
-    icc: bool,
-    delete: bool,
-) -> list[nft.Message]:  # a network's properties
+def network(table: str, rules: NetworkRules, *, delete: bool = False) -> list[nft.Message]:
     """A bridge network joins or leaves the sets."""
-    key = nft.ifname(link)
-    out = [nft.element(nft.INET, table, "bridges", key, delete=delete)]
-    if internal:
-        out.append(nft.element(nft.INET, table, "internal", key, delete=delete))
-    if icc:
-        out.append(nft.element(nft.INET, table, "pairs", key + key, delete=delete))
-    if masquerade and not internal:
-        end = struct.pack(">I", int(subnet.broadcast_address) + 1)
-        start = subnet.network_address.packed
-        out.append(nft.element(nft.INET, table, "subnets", start, end=end, delete=delete))
+    key = nft.ifname(rules.link)
+    members: list[tuple[str, bytes, bytes]] = [("bridges", key, b"")]
+    if rules.internal:
+        members.append(("internal", key, b""))
+    if rules.icc:
+        members.append(("pairs", key + key, b""))
+    members += [("unprotected", key + _family(version), b"") for version in rules.unprotected]
+    members += [("routed", key + _family(version), b"") for version in rules.routed]
+    for block in rules.masqueraded:
+        members.append((f"subnets{block.version}", *_interval(block)))
+    return [
+        nft.element(nft.INET, table, name, start, end=end, delete=delete)
+        for name, start, end in members
+    ]
+
+
+def endpoint(table: str, rules: EndpointRules, *, delete: bool = False) -> list[nft.Message]:
+    """Who may send through a veth, known or forgotten."""
+    station = nft.ifname(rules.veth) + rules.mac.ljust(8, b"\0")
+    out = [nft.element(nft.BRIDGE, table, "stations", station, delete=delete)]
+    for address in rules.addresses:
+        name = f"endpoints{address.version}"
+        out.append(nft.element(nft.BRIDGE, table, name, station + address.packed, delete=delete))
     return out
 
 
-def endpoint(
-    table: str, veth: str, mac: bytes, address: IPv4Address, *, delete: bool = False
-) -> nft.Message:
-    """Who may send through a veth."""
-    key = nft.ifname(veth) + mac.ljust(8, b"\0") + address.packed
-    return nft.element(nft.BRIDGE, table, "endpoints", key, delete=delete)
+def port(table: str, rules: PortRules, *, delete: bool = False) -> list[nft.Message]:
+    """A port published or withdrawn."""
+    version = rules.address.version
+    protocol = _word8(PROTOCOLS[rules.protocol])
+    if rules.routed:
+        key = rules.address.packed + protocol + _word16(rules.container_port)
+        return [nft.element(nft.INET, table, f"open{version}", key, delete=delete)]
+    key = protocol + _word16(rules.host_port)
+    name = f"ports{version}"
+    if rules.host not in ANYWHERE:
+        name, key = f"ports_by_ip{version}", ip_address(rules.host).packed + key
+    data = b"" if delete else rules.address.packed + _word16(rules.container_port)
+    return [nft.element(nft.INET, table, name, key, data=data, delete=delete)]
 
 
-def port(
-    table: str,
-    protocol: str,
-    host: str,
-    host_port: int,
-    address: str,
-    container_port: int,
-    *,
-    delete: bool = False,
-) -> nft.Message:  # a published port is this
-    """A published port; host "0.0.0.0" is every address of the host."""
-    key = _word8(PROTOCOLS[protocol]) + _word16(host_port)
-    data = IPv4Address(address).packed + _word16(container_port)
-    if host == "0.0.0.0":  # noqa: S104  # compared, not bound
-        return nft.element(
-            nft.INET, table, "ports", key, data=b"" if delete else data, delete=delete
-        )
-    key = IPv4Address(host).packed + key
-    return nft.element(
-        nft.INET, table, "ports_by_ip", key, data=b"" if delete else data, delete=delete
-    )
+def _guard(table: str) -> list[nft.Message]:
+    """Bridges route 127.0.0.0/8 for the host's own sake: nobody on them may send there."""
+    bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    drop = nft.verdict(nft.DROP)
+    return [nft.rule(nft.INET, table, "guard", _ipv4(), _to_loopback(), bridge, drop)]
 
 
 def _port_rules(table: str, chain: str) -> list[nft.Message]:
+    """Port maps. From outside, 127.0.0.1 is nobody's address; ::1 can be routed nowhere (see relay)."""
     w = nft.WORD
-    ipv4 = nft.meta(_NFPROTO, nft.REG1) + nft.compare(nft.REG1, bytes([socket.AF_INET]))
-    by_ip = (
-        ipv4 + nft.payload(1, 16, 4, w[0]) + nft.meta(_L4PROTO, w[1]) + nft.payload(2, 2, 2, w[2])
-        + nft.lookup("ports_by_ip", nft.REG1, into=nft.REG1) + nft.destination_nat(nft.REG1, w[1])
-    )  # fmt: skip
-    anywhere = (
-        ipv4 + nft.local_destination() + nft.meta(_L4PROTO, w[0]) + nft.payload(2, 2, 2, w[1])
-        + nft.lookup("ports", nft.REG1, into=nft.REG1) + nft.destination_nat(nft.REG1, w[1])
-    )  # fmt: skip
-    return [nft.rule(nft.INET, table, chain, by_ip), nft.rule(nft.INET, table, chain, anywhere)]
+    outside = chain == "prerouting"
+    not_loopback4 = nft.payload(1, 16, 4, nft.REG1) + nft.masked(nft.REG1, b"\xff\0\0\0")
+    not_loopback4 += nft.compare(nft.REG1, b"\x7f\0\0\0", equal=False)
+    not_loopback6 = nft.payload(1, 24, 16, nft.REG1)
+    not_loopback6 += nft.compare(nft.REG1, IPv6Address("::1").packed, equal=False)
+    out = []
+    for version, guard, address, length in (
+        (4, _ipv4() + (not_loopback4 if outside else b""), 16, 4),
+        (6, _ipv6() + not_loopback6, 24, 16),
+    ):
+        words = length // 4
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        nat = nft.destination_nat(family, nft.REG1, w[words])
+        by_ip = nft.payload(1, address, length, nft.REG1) + nft.meta(_L4PROTO, w[words])
+        by_ip += nft.payload(2, 2, 2, w[words + 1])
+        by_ip += nft.lookup(f"ports_by_ip{version}", nft.REG1, into=nft.REG1)
+        anywhere = nft.local_destination() + nft.meta(_L4PROTO, w[0]) + nft.payload(2, 2, 2, w[1])
+        anywhere += nft.lookup(f"ports{version}", nft.REG1, into=nft.REG1)
+        out.append(nft.rule(nft.INET, table, chain, guard, by_ip, nat))
+        out.append(nft.rule(nft.INET, table, chain, guard, anywhere, nat))
+    return out
 
 
 def _postrouting(table: str) -> list[nft.Message]:
-    ipv4 = nft.meta(_NFPROTO, nft.REG1) + nft.compare(nft.REG1, bytes([socket.AF_INET]))
-    source = nft.payload(1, 12, 4, nft.REG1)
     to_bridge = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
     outside = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1, inverted=True)
-    ours = source + nft.lookup("subnets", nft.REG1)
-    loopback = source + nft.masked(nft.REG1, b"\xff\0\0\0") + nft.compare(nft.REG1, b"\x7f\0\0\0")
+    source4, source6 = nft.payload(1, 12, 4, nft.REG1), nft.payload(1, 8, 16, nft.REG1)
+    loopback = source4 + nft.masked(nft.REG1, b"\xff\0\0\0") + nft.compare(nft.REG1, b"\x7f\0\0\0")
     dnat = nft.conntrack(2, _DNAT_STATUS)
-    return [
-        nft.rule(nft.INET, table, "postrouting", ipv4 + ours + outside + nft.masquerade()),
-        nft.rule(nft.INET, table, "postrouting", ipv4 + loopback + to_bridge + nft.masquerade()),
-        nft.rule(nft.INET, table, "postrouting", ipv4 + dnat + ours + to_bridge + nft.masquerade()),
-    ]
+    masquerade = nft.masquerade()
+    rules = [_ipv4() + loopback + to_bridge + masquerade]
+    for version, load in ((4, _ipv4() + source4), (6, _ipv6() + source6)):
+        ours = load + nft.lookup(f"subnets{version}", nft.REG1)
+        rules.append(ours + outside + masquerade)
+        rules.append(dnat + ours + to_bridge + masquerade)  # a container by a published port
+    return [nft.rule(nft.INET, table, "postrouting", rule) for rule in rules]
 
 
 def _forward(table: str) -> list[nft.Message]:
-    pair = nft.meta(_IIFNAME, nft.WORD[0]) + nft.meta(_OIFNAME, nft.WORD[4])
+    w = nft.WORD
+    pair = nft.meta(_IIFNAME, w[0]) + nft.meta(_OIFNAME, w[4])
     from_internal = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
     to_internal = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
     to_bridge = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    family_of_out = nft.meta(_OIFNAME, w[0]) + nft.meta(_NFPROTO, w[4])
+    from_bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
     accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
-
-    def forward(*parts: bytes) -> nft.Message:
-        return nft.rule(nft.INET, table, "forward", *parts)
-
-    return [
-        forward(pair, nft.lookup("pairs", nft.REG1), accept),
-        forward(from_internal, drop),
-        forward(to_internal, drop),
-        forward(nft.conntrack(0, _ESTABLISHED_RELATED), accept),
-        forward(nft.conntrack(2, _DNAT_STATUS), accept),
-        forward(to_bridge, drop),
+    rules = [
+        pair + nft.lookup("pairs", nft.REG1) + accept,
+        from_internal + drop,
+        to_internal + drop,
+        nft.conntrack(0, _ESTABLISHED_RELATED) + accept,
+        nft.conntrack(2, _DNAT_STATUS) + accept,
+        to_bridge + from_bridge + drop,
+        family_of_out + nft.lookup("unprotected", nft.REG1) + accept,
     ]
+    for version, guard, echo in ((4, _ipv4(), _ICMP), (6, _ipv6(), _ICMPV6)):
+        offset, length = (16, 4) if version == 4 else (24, 16)
+        key = nft.payload(1, offset, length, nft.REG1) + nft.meta(_L4PROTO, w[length // 4])
+        key += nft.payload(2, 2, 2, w[length // 4 + 1])
+        rules.append(guard + key + nft.lookup(f"open{version}", nft.REG1) + accept)
+        ping = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([echo]))
+        rules.append(family_of_out + nft.lookup("routed", nft.REG1) + guard + ping + accept)
+    rules.append(to_bridge + drop)
+    return [nft.rule(nft.INET, table, "forward", rule) for rule in rules]
+
+
+def _input(table: str) -> list[nft.Message]:
+    """An internal network does not reach the host's services; the host may reach it."""
+    internal = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
+    accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
+    neighbours = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([_ICMPV6]))
+    return [
+        nft.rule(nft.INET, table, "input", internal, known, accept)
+        for known in (nft.conntrack(0, _ESTABLISHED_RELATED), neighbours)
+    ] + [nft.rule(nft.INET, table, "input", internal, drop)]
 
 
 def _spoofing(table: str, veth_prefix: str) -> list[nft.Message]:
     w = nft.WORD
-    raw = veth_prefix.encode()
-    ours = nft.meta(_IIFNAME, nft.REG1) + nft.compare(nft.REG1, raw)
-    drop = nft.verdict(nft.DROP)
-    ether = nft.meta(_ETHER_TYPE, nft.REG1)
-    name = nft.meta(_IIFNAME, w[0])
-    ip = name + nft.payload(0, 6, 6, w[4]) + nft.payload(1, 12, 4, w[6])
-    arp = name + nft.payload(1, 8, 6, w[4]) + nft.payload(1, 14, 4, w[6])
-    miss = nft.lookup("endpoints", nft.REG1, inverted=True)
-    return [
-        nft.rule(
-            nft.BRIDGE,
-            table,
-            "spoofing",
-            ours,
-            ether,
-            nft.compare(nft.REG1, b"\x08\x00"),
-            ip,
-            miss,
-            drop,
-        ),
-        nft.rule(
-            nft.BRIDGE,
-            table,
-            "spoofing",
-            ours,
-            ether,
-            nft.compare(nft.REG1, b"\x08\x06"),
-            arp,
-            miss,
-            drop,
-        ),
-    ]
+    ours = nft.meta(_IIFNAME, nft.REG1) + nft.compare(nft.REG1, veth_prefix.encode())
+    drop, accept = nft.verdict(nft.DROP), nft.verdict(nft.ACCEPT)
+    name, mac = nft.meta(_IIFNAME, w[0]), nft.payload(0, 6, 6, w[4])
+    icmp6 = _ether(b"\x86\xdd") + nft.meta(_L4PROTO, nft.REG1)
+    icmp6 += nft.compare(nft.REG1, bytes([_ICMPV6])) + nft.payload(2, 0, 1, nft.REG1)
+
+    def unknown(set_name: str) -> bytes:
+        return nft.lookup(set_name, nft.REG1, inverted=True) + drop
+
+    source6 = nft.payload(1, 8, 16, nft.REG1)
+    probe = source6 + nft.compare(nft.REG1, bytes(16))  # an address nobody has yet: RFC 4862
+    rules = [
+        name + mac + unknown("stations"),
+        _ether(b"\x08\x00") + name + mac + nft.payload(1, 12, 4, w[6]) + unknown("endpoints4"),
+        _ether(b"\x08\x06") + name + nft.payload(1, 8, 6, w[4]) + nft.payload(1, 14, 4, w[6])
+        + unknown("endpoints4"),
+        icmp6 + nft.compare(nft.REG1, bytes([_ROUTER_ADVERTISEMENT])) + drop,
+        icmp6 + nft.compare(nft.REG1, bytes([_REDIRECT])) + drop,
+        icmp6 + nft.compare(nft.REG1, bytes([_NEIGHBOUR_ADVERTISEMENT])) + name + mac
+        + nft.payload(2, 8, 16, w[6]) + unknown("endpoints6"),
+        _ether(b"\x86\xdd") + probe + accept,
+        _ether(b"\x86\xdd") + name + mac + nft.payload(1, 8, 16, w[6]) + unknown("endpoints6"),
+    ]  # fmt: skip
+    return [nft.rule(nft.BRIDGE, table, "spoofing", ours, rule) for rule in rules]
+
+
+def _ether(kind: bytes) -> bytes:
+    return nft.meta(_ETHER_TYPE, nft.REG1) + nft.compare(nft.REG1, kind)
+
+
+def _ipv4() -> bytes:
+    return nft.meta(_NFPROTO, nft.REG1) + nft.compare(nft.REG1, bytes([socket.AF_INET]))
+
+
+def _ipv6() -> bytes:
+    return nft.meta(_NFPROTO, nft.REG1) + nft.compare(nft.REG1, bytes([socket.AF_INET6]))
+
+
+def _to_loopback() -> bytes:
+    load = nft.payload(1, 16, 4, nft.REG1) + nft.masked(nft.REG1, b"\xff\0\0\0")
+    return load + nft.compare(nft.REG1, b"\x7f\0\0\0")
+
+
+def _family(version: int) -> bytes:
+    return _word8(socket.AF_INET if version == 4 else socket.AF_INET6)
+
+
+def _interval(block: Block) -> tuple[bytes, bytes]:
+    """First address, and the one after the last (wrapped round at the very end of the space)."""
+    size = block.max_prefixlen // 8
+    after = (int(block.broadcast_address) + 1) % (1 << block.max_prefixlen)
+    return block.network_address.packed, after.to_bytes(size, "big")
 
 
 def _word8(value: int) -> bytes:

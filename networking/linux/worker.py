@@ -12,129 +12,135 @@ import os
 import signal
 import socket
 import sys
-from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from networking.linux import netlink, nft, ruleset
+from networking.linux import endpoints, links, networks, nft, ruleset
+from networking.linux.netlink import Route, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Worker:
-    """Carries out operations; keeps no state but its socket and the table's name."""
+    """Carries out operations; keeps no state but its socket."""
 
     def __init__(self) -> None:
-        self.route = netlink.Route()
-
-    def perform(self, request: dict[str, Any], fds: list[int]) -> Any:
-        """Do one operation. Raises OSError, with everything undone."""
-        operations = {
+        self.route = Route()
+        self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
             "open": self.open_table,
+            "reset": self.reset,
             "close": self.close_table,
+            "sweep": self.sweep,
             "add_network": self.add_network,
             "remove_network": self.remove_network,
             "attach": self.attach,
             "detach": self.detach,
-            "readmit": self.readmit,
+            "route": self.set_routes,
             "ports": self.ports,
         }
-        return operations[request["op"]](request, fds)
+
+    def perform(self, request: dict[str, Any], fds: list[int]) -> Any:
+        """Do one operation. Raises OSError, with everything undone."""
+        return self.operations[request["op"]](request, fds)
 
     def open_table(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """A fresh ruleset for the engine; whatever an earlier engine of its id left is replaced."""
-        table = request["table"]
-        try:
-            nft.apply_batch(ruleset.destroy(table))
-        except nft.NftError:
-            pass  # there was none
-        nft.apply_batch(ruleset.create(table, request["veth_prefix"]))
-        for name, value in (("ip_forward", "1"),):
-            Path(f"/proc/sys/net/ipv4/{name}").write_text(value)
+        """The engine's ruleset, if it is not there yet: what an earlier engine left stays in force."""
+        networks.forward_packets()
+        name = request["table"]
+        if {(nft.INET, name), (nft.BRIDGE, name)} - set(nft.tables()):
+            self._replace(name, ruleset.create(name, request["veth_prefix"]))
+
+    def reset(self, request: dict[str, Any], fds: list[int]) -> None:
+        """A fresh ruleset with all that is in the descriptor's JSON, in the old one's place at once."""
+        name = request["table"]
+        with open(fds[0], "rb", closefd=False) as stream:
+            everything = json.load(stream)
+        batch = ruleset.create(name, request["veth_prefix"])
+        for network in everything["networks"]:
+            batch += ruleset.network(name, networks.rules_of(network))
+        for endpoint in everything["endpoints"]:
+            batch += ruleset.endpoint(name, endpoints.rules_of(endpoint))
+        for port in everything["ports"]:
+            batch += ruleset.port(name, endpoints.port_of(port))
+        self._replace(name, batch)
 
     def close_table(self, request: dict[str, Any], _fds: list[int]) -> None:
         """The engine goes for good: no rule stays."""
-        nft.apply_batch(ruleset.destroy(request["table"]))
+        nft.forget(ruleset.destroy(request["table"]))
 
-    def add_network(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """A bridge with its gateway, known to the rules. A bridge of that name is adopted."""
-        link = request["link"]
-        gateway = IPv4Interface(request["gateway"])
-        if not Path(f"/sys/class/net/{link}").exists():
-            self.route.add_bridge(link, gateway, request["mtu"], request["table"])
+    def sweep(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
+        """Remove links of this engine that it does not know (any more); their names."""
+        gone = []
+        for link in links.all_links(self.route):
+            ours = link.alias == request["table"] or link.name.startswith(request["veth_prefix"])
+            if ours and link.name not in request["keep"]:
+                endpoints.delete_link(self.route, link.name)
+                gone.append(link.name)
+        return gone
+
+    def add_network(self, request: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
+        """A bridge with its gateways, known to the rules. Tells whether it was made or found."""
+        made = networks.make_bridge(self.route, request)
         try:
-            # Published ports on 127.0.0.1 are routed to the bridge; bridged frames skip the firewall.
-            Path(f"/proc/sys/net/ipv4/conf/{link}/route_localnet").write_text("1")
-            nft.apply_batch(self._network(request, delete=False))
+            networks.configure_bridge(self.route, request)
+            batch = ruleset.network(request["table"], networks.rules_of(request))
+            nft.apply_batch(batch)
         except OSError:
-            self.route.delete(link)
+            if made:
+                networks.delete_bridge(self.route, request)
             raise
+        return {"made": made}
 
     def remove_network(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """The bridge and what the rules know of it."""
-        try:
-            nft.apply_batch(self._network(request, delete=True))
-        except nft.NftError:
-            pass  # the rules did not know it
-        self.route.delete(request["link"])
+        """What the rules know of a network, and its bridge if it is ours."""
+        nft.forget(ruleset.network(request["table"], networks.rules_of(request), delete=True))
+        if request["made"]:
+            networks.delete_bridge(self.route, request)
 
     def attach(self, request: dict[str, Any], fds: list[int]) -> None:
-        """A veth pair between a bridge and a container's namespace, configured."""
-        veth, mac = request["veth"], bytes.fromhex(request["mac"].replace(":", ""))
-        address = IPv4Interface(request["address"])
-        gateway = IPv4Address(request["gateway"]) if request["gateway"] else None
-        member = ruleset.endpoint(request["table"], veth, mac, address.ip)
-        nft.apply_batch([member])
+        """A link between a network and a container's namespace, configured."""
+        if request["kind"] != "macvlan":
+            member = ruleset.endpoint(request["table"], endpoints.rules_of(request))
+            nft.apply_batch(member)
         try:
-            self.route.add_veth(
-                veth, request["link"], fds[0], request["interface"], mac, request["mtu"]
-            )
-            with netlink.inside(fds[0]) as inner:
-                inner.configure(request["interface"], address, gateway)
+            endpoints.make_link(self.route, request, fds[0])
+            with inside(fds[0]) as inner:
+                endpoints.configure(inner, request)
+            endpoints.settle(self.route, request)
         except OSError:
             self.detach(request, fds)
             raise
 
-    def readmit(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """The rules know an endpoint of an earlier engine again."""
-        mac = bytes.fromhex(request["mac"].replace(":", ""))
-        address = IPv4Interface(request["address"])
-        nft.apply_batch([ruleset.endpoint(request["table"], request["veth"], mac, address.ip)])
+    def detach(self, request: dict[str, Any], fds: list[int]) -> None:
+        """The rules forget an endpoint; its link goes unless its namespace takes it along."""
+        if request["kind"] != "macvlan":
+            rules = endpoints.rules_of(request)
+            nft.forget(ruleset.endpoint(request["table"], rules, delete=True))
+            if not request.get("dying"):
+                endpoints.delete_link(self.route, request["veth"])
+        elif fds and not request.get("dying"):
+            with inside(fds[0]) as inner:
+                endpoints.delete_link(inner, request["interface"])
 
-    def detach(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """The rules forget an endpoint; its veth goes unless its namespace has taken it along."""
-        mac = bytes.fromhex(request["mac"].replace(":", ""))
-        address = IPv4Interface(request["address"])
-        try:
-            nft.apply_batch(
-                [ruleset.endpoint(request["table"], request["veth"], mac, address.ip, delete=True)]
-            )
-        except nft.NftError:
-            pass  # forgotten already
-        if not request.get("dying"):
-            self.route.delete(request["veth"])
+    def set_routes(self, request: dict[str, Any], fds: list[int]) -> None:
+        """A container's default routes: {"4": [interface, gateway] or None, "6": ...}."""
+        with inside(fds[0]) as inner:
+            for version in (4, 6):
+                endpoints.set_default(inner, version, request["routes"].get(str(version)))
 
     def ports(self, request: dict[str, Any], _fds: list[int]) -> None:
         """Publish or withdraw ports, all in one batch."""
         delete = request["delete"]
-        batch = [
-            ruleset.port(request["table"], proto, host, host_port, address, inner, delete=delete)
-            for proto, host, host_port, address, inner in request["ports"]
-        ]
-        try:
-            nft.apply_batch(batch)
-        except nft.NftError:
-            if not delete:
-                raise
+        batch: list[nft.Message] = []
+        for port in request["ports"]:
+            batch += ruleset.port(request["table"], endpoints.port_of(port), delete=delete)
+        (nft.forget if delete else nft.apply_batch)(batch)
 
-    def _network(self, request: dict[str, Any], *, delete: bool) -> list[nft.Message]:
-        return ruleset.network(
-            request["table"],
-            request["link"],
-            IPv4Interface(request["gateway"]).network,
-            internal=request["internal"],
-            masquerade=request["masquerade"],
-            icc=request["icc"],
-            delete=delete,
-        )
+    @staticmethod
+    def _replace(name: str, batch: list[nft.Message]) -> None:
+        """One transaction: nft makes what is deleted exist first, so that it may be missing."""
+        tables = [nft.table(family, name) for family in (nft.INET, nft.BRIDGE)]
+        nft.apply_batch([*tables, *ruleset.destroy(name), *batch])
 
 
 def serve(channel: socket.socket) -> None:

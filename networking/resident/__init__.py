@@ -1,0 +1,1 @@
+"""Small processes that outlive the engine: how they listen, how the engine speaks to them."""

@@ -1,0 +1,224 @@
+"""Networks over the API: made, listed, inspected, refused, removed."""
+
+from __future__ import annotations
+
+import docker.errors
+import pytest
+
+from tests.integration.engine.networks.town import Town
+
+pytestmark = pytest.mark.root
+
+
+def refusal(call, *arguments, **more) -> tuple[int, str]:
+    with pytest.raises(docker.errors.APIError) as caught:
+        call(*arguments, **more)
+    return caught.value.status_code, caught.value.explanation
+
+
+def test_a_network_is_as_it_was_asked_for(town: Town) -> None:
+    made = town.network(
+        "n1", Labels={"a": "b"}, Internal=True, Attachable=True, EnableIPv6=True,
+        Options={"com.docker.network.bridge.name": "br-n1", "com.docker.network.driver.mtu": "1400"},
+        IPAM={
+            "Driver": "default", "Options": {"x": "y"},
+            "Config": [
+                {"Subnet": "10.104.200.0/24", "IPRange": "10.104.200.128/25",
+                 "Gateway": "10.104.200.254", "AuxiliaryAddresses": {"router": "10.104.200.129"}},
+                {"Subnet": "fd12::/64"},
+            ],
+        },
+    )  # fmt: skip
+    document = made.attrs
+    assert (document["Driver"], document["Scope"]) == ("bridge", "local")
+    assert (document["Internal"], document["Attachable"]) == (True, True)
+    assert (document["EnableIPv4"], document["EnableIPv6"]) == (True, True)
+    assert document["Labels"] == {"a": "b"}
+    assert document["IPAM"]["Options"] == {"x": "y"}
+    assert document["IPAM"]["Config"] == [
+        {"Subnet": "10.104.200.0/24", "IPRange": "10.104.200.128/25",
+         "Gateway": "10.104.200.254", "AuxiliaryAddresses": {"router": "10.104.200.129"}},
+        {"Subnet": "fd12::/64", "Gateway": "fd12::1"},
+    ]  # fmt: skip
+    link = town.host.links()["br-n1"]
+    assert link.mtu == 1400
+    box = town.run("aa", "n1")
+    end = box.inspect()["NetworkSettings"]["Networks"]["n1"]
+    assert end["IPAddress"] == "10.104.200.128"
+    assert end["GlobalIPv6Address"] == "fd12::2"
+    assert end["GlobalIPv6PrefixLen"] == 64
+    assert (end["Gateway"], end["IPv6Gateway"]) == ("", "")
+    second = town.run("bb", "n1")
+    assert second.address("n1") == "10.104.200.130"  # 129 is the router's
+    made.reload()
+    assert {c["Name"]: c["IPv4Address"] for c in made.attrs["Containers"].values()} == {
+        "aa": "10.104.200.128/24",
+        "bb": "10.104.200.130/24",
+    }
+
+
+def test_pools_give_subnets_that_nobody_has(town: Town) -> None:
+    town.host.run("ip", "link", "add", "vpn0", "type", "bridge")
+    town.host.run("ip", "addr", "add", "10.104.1.1/24", "dev", "vpn0")
+    town.host.run("ip", "link", "set", "vpn0", "up")
+    try:
+        subnets = [town.network(f"p{n}").attrs["IPAM"]["Config"][0]["Subnet"] for n in range(3)]
+        assert "10.104.1.0/24" not in subnets
+        assert len(set(subnets)) == 3
+        made = town.network("asked", "10.104.1.0/25")
+        assert "overlaps 10.104.1.0/24 (route of vpn0)" in made.warning
+    finally:
+        town.host.run("ip", "link", "del", "vpn0")
+
+
+def test_ipv6_without_a_subnet_gets_one_of_the_engines_own(town: Town) -> None:
+    config = town.network("six", EnableIPv6=True).attrs["IPAM"]["Config"]
+    assert config[1]["Subnet"].startswith("fd")
+    assert config[1]["Subnet"].endswith("/64")
+    again = town.network("six2", EnableIPv6=True).attrs["IPAM"]["Config"]
+    assert again[1]["Subnet"] != config[1]["Subnet"]
+    assert again[1]["Subnet"][:9] == config[1]["Subnet"][:9]
+
+
+def test_an_ipv6_only_network(town: Town) -> None:
+    town.network("six", EnableIPv4=False, EnableIPv6=True)
+    a, b = town.run("aa", "six"), town.run("bb", "six")
+    assert a.address("six") == ""
+    address = b.address("six", "GlobalIPv6Address")
+    assert a.ask("bb") == []
+    assert a.ask("bb", "AAAA") == [address]
+    server = b.site.listen("::", 80)
+    b.site.wait_heard(f"{address}/64")
+    assert a.site.reaches(address, 80, timeout=2)
+    assert server
+
+
+def test_several_subnets_of_a_family(town: Town) -> None:
+    town.network("many", "10.104.210.0/30", "10.104.211.0/24")
+    first, second = town.run("aa", "many"), town.run("bb", "many")
+    assert first.address("many") == "10.104.210.2"
+    assert second.address("many") == "10.104.211.2"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"Driver": "ipvlan"}, 501, "network driver 'ipvlan' is not supported"),
+        ({"Driver": "weave"}, 404, "could not find plugin weave"),
+        ({"Driver": "host"}, 400, "only one instance of 'host'"),
+        ({"Driver": "macvlan"}, 400, "needs the host link"),
+        ({"Driver": "macvlan", "Options": {"parent": "nope0"}}, 404, "nope0, which is no link"),
+        ({"Ingress": True}, 501, "ingress networks belong to a swarm"),
+        ({"ConfigOnly": True}, 501, "config-only networks"),
+        ({"IPAM": {"Driver": "dhcp"}}, 501, "IPAM driver 'dhcp'"),
+        ({"EnableIPv4": False}, 400, "IPv4 or IPv6 must be enabled"),
+        ({"Options": {"com.docker.network.bridge.enable_icc": "maybe"}}, 400, "'maybe'"),
+        ({"Options": {"com.docker.network.driver.mtu": "12"}}, 400, "68 to 65535"),
+        ({"Options": {"com.docker.network.bridge.name": "a/b"}}, 400, "invalid link name"),
+        ({"Options": {"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}}, 400,
+         "only be used on an internal network"),
+        ({"Options": {"com.docker.network.host_ipv4": "1.2.3.4"}}, 501, "host_ipv4"),
+        ({"Driver": "overlay", "Options": {"encrypted": ""}}, 501, "encrypted overlay"),
+        ({"IPAM": {"Config": [{"Subnet": "10.104.9.1/24"}]}}, 400, "has host bits set"),
+        ({"IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}, 400, "needs enable_ipv6"),
+        ({"IPAM": {"Config": [{"Gateway": "10.104.9.1"}]}}, 400, "needs the subnet"),
+        ({"IPAM": {"Config": [{"Subnet": "10.104.9.0/24", "Gateway": "10.9.0.1"}]}}, 400,
+         "lies outside of 10.104.9.0/24"),
+        ({"IPAM": {"Config": [{"Subnet": "10.104.9.0/24"}, {"Subnet": "10.104.9.0/25"}]}}, 403,
+         "another subnet of the same network"),
+        ({"IPAM": ["x"]}, 400, "IPAM must be an object"),
+        ({"Labels": "x"}, 400, "Labels must be an object"),
+        ({"Name": "two words"}, 400, "invalid network name"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_by_name(town: Town, body, status: int, words: str) -> None:
+    api = town.client.api
+
+    def create() -> None:
+        document = {"Name": "refused", **body}
+        api._result(api._post_json(api._url("/networks/create"), document), json=True)
+
+    found, explanation = refusal(create)
+    assert words in explanation
+    assert found == status
+    assert [n.name for n in town.client.networks.list()] == ["bridge", "host", "none"]
+
+
+def test_an_unknown_option_is_warned_of(town: Town) -> None:
+    made = town.network("warned", Options={"com.example.colour": "blue"})
+    assert "com.example.colour is unknown" in made.warning
+
+
+def test_overlaps_names_in_use_and_networks_in_use_are_refused(town: Town) -> None:
+    first = town.network("first", "10.104.220.0/24")
+    status, words = refusal(town.network, "second", "10.104.220.128/25")
+    assert (status, "network first" in words) == (403, True)
+    status, words = refusal(town.network, "first")
+    assert (status, "already exists" in words) == (409, True)
+    town.run("user", "first")
+    status, words = refusal(first.remove)
+    assert (status, "has active endpoints" in words, "user" in words) == (403, True, True)
+    status, words = refusal(town.client.networks.get("bridge").remove)
+    assert (status, "pre-defined" in words) == (403, True)
+
+
+def test_filters_of_the_list_and_prune(town: Town) -> None:
+    town.network("one", Labels={"kind": "a"})
+    town.network("two", Labels={"kind": "b"})
+    town.run("user", "two")
+    listed = town.client.networks.list
+
+    def names(**filters) -> list[str]:
+        return sorted(n.name for n in listed(filters=filters))
+
+    assert names(label="kind") == ["one", "two"]
+    assert names(label="kind=a") == ["one"]
+    assert names(driver="null") == ["none"]
+    assert names(type="builtin") == ["bridge", "host", "none"]
+    assert names(type="custom") == ["one", "two"]
+    assert names(dangling=True) == ["one"]
+    assert names(name="wo") == ["two"]
+    assert names(scope="swarm") == []
+    assert names(id=town.client.networks.get("one").id[:5]) == ["one"]
+    assert refusal(listed, filters={"colour": "blue"})[0] == 400
+    prune = town.client.networks.prune
+    assert prune({"label": ["kind=b"]})["NetworksDeleted"] in (None, [])
+    assert prune({"until": ["24h"]})["NetworksDeleted"] in (None, [])
+    assert prune({"label!": ["kind=b"]})["NetworksDeleted"] == ["one"]
+    assert refusal(prune, {"driver": ["bridge"]})[0] == 400
+
+
+def test_an_existing_bridge_is_used_and_stays(town: Town) -> None:
+    town.host.run("ip", "link", "add", "mybr", "type", "bridge")
+    try:
+        options = {"com.docker.network.bridge.name": "mybr"}
+        made = town.network("onmine", "10.104.230.0/24", Options=options)
+        box = town.run("aa", "onmine")
+        assert town.host.links()[_veth(town, box)].master == town.host.links()["mybr"].index
+        box.container.remove(force=True)
+        made.remove()
+        assert "mybr" in town.host.links()
+    finally:
+        town.host.run("ip", "link", "del", "mybr")
+
+
+def _veth(town: Town, box) -> str:
+    links = town.host.links().values()
+    return next(link.name for link in links if link.name.startswith("ve"))
+
+
+def test_macvlan_containers_are_on_the_wire(town: Town) -> None:
+    town.host.run("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
+    for end in ("lan0", "lan1"):
+        town.host.run("ip", "link", "set", end, "up")
+    try:
+        town.network("wire", "192.0.2.0/24", Driver="macvlan", Options={"parent": "lan0"})
+        a, b = town.run("aa", "wire"), town.run("bb", "wire")
+        server = b.site.listen("0.0.0.0", 80)
+        assert a.ask("bb") == [b.address("wire")]
+        assert a.site.reaches(b.address("wire"), 80, timeout=2)
+        assert "default via 192.0.2.1" in a.site.run("ip", "route")
+        assert server
+    finally:
+        town.clear()
+        town.host.run("ip", "link", "del", "lan0")
