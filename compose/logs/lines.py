@@ -9,6 +9,11 @@ class LineSplitter:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is an unfinished line."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> list[str]:
         """The lines that end in this piece."""
         *lines, self._rest = (self._rest + data).split(b"\n")

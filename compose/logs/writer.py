@@ -9,16 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from compose.logs.palette import Palette
 
 CLEAR_LINE = "\r\x1b[K"
 
 
 class LogWriter:
-    """Writes lines to `out`, or to `err` what is marked so. `colours`, `prefix` as the person asked."""
+    """Writes lines to `out`, or to `err` what is marked so. `colours`, `prefix` as the person asked.
+
+    `services` are all of the project, so that each has the same colour whichever are written.
+    """
 
     def __init__(
-        self, out: TextIO, *, colours: bool, prefix: bool, err: TextIO | None = None
+        self,
+        out: TextIO,
+        *,
+        colours: bool,
+        prefix: bool,
+        err: TextIO | None = None,
+        services: Iterable[str] = (),
     ) -> None:
         self._out = out
         self._err = err or out
@@ -27,7 +38,7 @@ class LogWriter:
         if colours:
             from compose.logs.palette import Palette
 
-            self._palette = Palette()
+            self._palette = Palette(services)
         self._services: dict[str, str] = {}
         self._prefixes: dict[str, str] = {}
 
@@ -51,10 +62,18 @@ class LogWriter:
 
         return f"{self._palette.colour(self._services[source])}{text}{RESET}"
 
+    def prefix(self, source: str) -> str:
+        """What stands before each line of a source."""
+        return self._prefixes.get(source, "")
+
     def line(self, source: str, text: str, *, is_error: bool = False) -> None:
         """One line of a source."""
         out = self._err if is_error else self._out
         out.write(f"{self._prefixes.get(source, '')}{text}\n")
+
+    def block(self, text: str) -> None:
+        """Whole lines that have their prefixes already."""
+        self._out.write(text)
 
     def status(self, source: str, text: str) -> None:
         """What became of a source: "web-1 exited with code 0"."""

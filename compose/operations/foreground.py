@@ -90,7 +90,10 @@ class _Foreground:
             out = self._footer.stream
         self._out = out
         err = out if request.menu and session.err.isatty() else session.err
-        self._writer = LogWriter(out, colours=request.colours, prefix=request.prefix, err=err)
+        self._writer = LogWriter(
+            out, colours=request.colours, prefix=request.prefix, err=err,
+            services=aim.project.services,
+        )  # fmt: skip
 
     async def run(self) -> int:
         """Attach, start, read until all have ended or the person has had enough."""

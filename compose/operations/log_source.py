@@ -43,6 +43,41 @@ class LogLines:
                 yield stream, line
 
 
+class LogText:
+    """Bytes of a log -> text of whole lines, both streams in one: for what is read back by the million.
+
+    Where each frame is a whole line, as in a log of lines it is, all of a piece is decoded at once.
+    """
+
+    def __init__(self, *, tty: bool) -> None:
+        self._decoder = None if tty else FrameDecoder()
+        self._splitters = {stream: LineSplitter() for stream in (0, 1, 2)}
+        self._is_whole = not tty  # no stream has an unfinished line
+
+    def feed(self, data: bytes) -> str:
+        """The lines that end here, each with its end."""
+        if self._decoder is None:
+            return _joined(self._splitters[1].feed(data))
+        frames = self._decoder.feed(data)
+        payloads = [payload for _, payload in frames]
+        if self._is_whole and all([payload.endswith(b"\n") for payload in payloads]):  # noqa: C419  # a list is quicker
+            text = b"".join(payloads).decode(errors="replace")
+            return text.replace("\r\n", "\n") if "\r" in text else text
+        lines: list[str] = []
+        for stream, payload in frames:
+            lines += self._splitters.get(stream, self._splitters[1]).feed(payload)
+        self._is_whole = not any(splitter.pending for splitter in self._splitters.values())
+        return _joined(lines)
+
+    def flush(self) -> str:
+        """Unfinished lines, at the end."""
+        return _joined([line for one in self._splitters.values() for line in one.flush()])
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n" if lines else ""
+
+
 def short_name(name: str, own: Mapping[str, Any]) -> str:
     """A container's name without its project's, if it is the usual one."""
     project = own.get(labels.PROJECT, "")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
+import time
 from typing import TYPE_CHECKING
 
 from compose.engine_client import calls
 from compose.engine_client.payloads.observed import container_from_list
 from compose.errors import ComposeError, EngineRefusedError, ProjectError
 from compose.logs.writer import LogWriter
-from compose.model.record import Record
-from compose.operations.log_source import LogLines, Source, short_name
+from compose.model.record import Record, changed
+from compose.operations.log_source import LogText, Source, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,7 @@ def logs(request: LogsRequest, session: Session) -> int:
         container_from_list(item)
         for item in client.do(calls.list_containers(name, oneoff=False)).json() or []
     ]
+    known = {one.service for one in containers} | set(project.services if project else ())
     wanted = request.services or (tuple(project.services) if project is not None else ())
     containers = [one for one in containers if not wanted or one.service in wanted]
     if request.index:
@@ -58,7 +59,7 @@ def logs(request: LogsRequest, session: Session) -> int:
                 f'service "{" ".join(request.services)}" is not running container #{request.index}'
             )
     containers.sort(key=lambda one: (one.service, one.number))
-    writer = LogWriter(session.out, colours=request.colours, prefix=request.prefix)
+    writer = LogWriter(session.out, colours=request.colours, prefix=request.prefix, services=known)
     sources = sources_of(client, containers)
     for source in sources:
         writer.register(source.name, source.service)
@@ -91,45 +92,43 @@ def write_merged(
 ) -> None:
     """The logs as they are now. Several are merged by the engine's time stamps."""
     streams = [
-        timed_lines(request, session, client, source, several=len(sources) > 1)
+        texts(request, session, client, source, timed=request.timestamps or len(sources) > 1)
         for source in sources
     ]
-    for time, source, line in heapq.merge(*streams, key=lambda entry: entry[0]):
-        writer.line(source, f"{time} {line}" if request.timestamps else line)
+    prefixes = [writer.prefix(source.name) for source in sources]
+    if len(sources) == 1:
+        for text in streams[0]:
+            writer.block(prefixed(text, prefixes[0]))
+    else:
+        from compose.logs.merging import merged
+
+        for block in merged(streams, prefixes, times=request.timestamps):
+            writer.block(block)
     writer.flush()
 
 
-def timed_lines(
-    request: LogsRequest, session: Session, client: BlockingClient, source: Source, *, several: bool
-) -> Iterator[tuple[str, str, str]]:
-    """(time, source, line) of one container; the time is "" where nobody needs it."""
-    timed = several or request.timestamps
+def prefixed(text: str, prefix: str) -> str:
+    """Whole lines, each with the prefix before it."""
+    return prefix + text[:-1].replace("\n", "\n" + prefix) + "\n" if prefix and text else text
+
+
+def texts(
+    request: LogsRequest, session: Session, client: BlockingClient, source: Source, *, timed: bool
+) -> Iterator[str]:
+    """The log of one container, pieces of whole lines."""
     call = calls.read_logs(
-        source.id,
-        since=request.since,
-        until=request.until,
-        tail=tail_of(request.tail),
+        source.id, since=request.since, until=request.until, tail=tail_of(request.tail),
         timestamps=timed,
-    )
-    lines = LogLines(tty=source.tty)
+    )  # fmt: skip
+    text = LogText(tty=source.tty)
     try:
         for piece in client.stream(call):
-            for _, line in lines.feed(piece):
-                yield split_time(source, line, timed=timed)
-        for _, line in lines.flush():
-            yield split_time(source, line, timed=timed)
+            yield text.feed(piece)
+        yield text.flush()
     except EngineRefusedError as error:
         if error.status != NOT_READABLE:
             raise
         session.progress.warn(f"Can't retrieve logs for {source.name}: {error}")
-
-
-def split_time(source: Source, line: str, *, timed: bool) -> tuple[str, str, str]:
-    """A line apart from the time stamp before it."""
-    if not timed:
-        return "", source.name, line
-    time, _, text = line.partition(" ")
-    return time, source.name, text
 
 
 def tail_of(text: str) -> str:
@@ -149,15 +148,27 @@ def follow(
     sources: list[Source],
     writer: LogWriter,
 ) -> int:
-    """Read along until all containers have ended, or the person has enough."""
+    """What there is in order of time, then what comes, until all have ended or the person has enough."""
+    cut = time.time_ns()
+    if not (request.until and float(request.until) * 1e9 <= cut):
+        before = changed(request, until=nanoseconds(cut))
+        write_merged(before, session, client, sources, writer)
 
-    async def main(engine: Engine) -> int:
-        from compose.operations.reading_along import LogHub
+        async def main(engine: Engine) -> int:
+            from compose.operations.following import Choice, follow_project
 
-        hub = LogHub(engine, writer, name, request.services, timestamps=request.timestamps)
-        await hub.follow_logs(
-            sources, since=request.since, until=request.until, tail=tail_of(request.tail)
-        )
-        return 0
+            await follow_project(
+                engine, writer, Choice(name, request.services, request.index), sources,
+                since=nanoseconds(cut + 1), until=request.until, timestamps=request.timestamps,
+            )  # fmt: skip
+            return 0
 
-    return session.run_async(client, main)
+        return session.run_async(client, main)
+    write_merged(request, session, client, sources, writer)
+    return 0
+
+
+def nanoseconds(moment: int) -> str:
+    """A moment as the seconds.nanoseconds that `since` and `until` take."""
+    seconds, nanos = divmod(moment, 10**9)
+    return f"{seconds}.{nanos:09}"

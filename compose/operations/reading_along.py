@@ -8,7 +8,8 @@ its restart policy starts again goes on as the same source.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable  # noqa: TC003  # records read their annotations
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -22,12 +23,13 @@ from compose.operations.log_source import LogLines, Source, short_name
 from networking.wire.stdstream import STDERR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from compose.engine_client.transport import Engine, Hijacked
-    from compose.logs.writer import LogWriter
 
 NOT_READABLE = 501
+#: For so long a container that was created is waited for to start, in seconds.
+COMING = 15.0
 #: A container may have written a little before the moment that counts as its start.
 STARTING = 0.05
 
@@ -40,20 +42,57 @@ class Exit(Record):
     code: int
 
 
+class Lines(Protocol):
+    """Where lines go."""
+
+    def register(self, source: str, service: str) -> None:
+        """Make a source known."""
+        ...
+
+    def line(self, source: str, text: str, *, is_error: bool = False) -> None:
+        """One line of a source."""
+        ...
+
+    def status(self, source: str, text: str) -> None:
+        """What became of a source."""
+        ...
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        ...
+
+
+class Following(Record):
+    """How `logs --follow` differs from `up`, which knows what it has started.
+
+    `grace`: for so many seconds after the last end a container that follows is waited for; `resume`
+    tells from when on a source is read again; `number` is that of a replica, "" all.
+    """
+
+    grace: float
+    resume: Callable[[str, str], str]
+    number: str = ""
+
+
 class LogHub:
     """Copies logs until no container is left to read from; `on_exit` hears of each end."""
 
     def __init__(
         self,
         engine: Engine,
-        writer: LogWriter,
+        writer: Lines,
         project: str,
         services: tuple[str, ...] = (),
         *,
         shown: tuple[str, ...] | None = None,
         timestamps: bool = False,
         on_exit: Callable[[Exit], None] | None = None,
+        following: Following | None = None,
     ) -> None:
+        self._following = following
+        self._is_over = False
+        self._coming: set[str] = set()  # created and not yet started
+        self._stirred = trio.Event()
         self._engine = engine
         self._writer = writer
         self._project = project
@@ -75,7 +114,33 @@ class LogHub:
         async with trio.open_nursery() as nursery:
             for source in sources:
                 self._copy_log(nursery, source, since=since, until=until, tail=tail)
-            await self._listen(nursery, {source.id for source in sources})
+            await nursery.start(self._listen_in, nursery, {source.id for source in sources})
+            while self._alive:
+                await self._wait_for_quiet()
+            self._listening.cancel()
+
+    async def _listen_in(
+        self, nursery: trio.Nursery, running: set[str], task_status: trio.TaskStatus[None]
+    ) -> None:
+        await self._listen(nursery, running, task_status)
+        # The engine's events have ended, so nothing will tell of an end or a start any more.
+        self._is_over = True
+        self._alive.clear()
+        self._stirred.set()
+
+    async def _wait_for_quiet(self) -> None:
+        """Until none runs, and none has come in the time of grace; a recreated one is made before that."""
+        grace = self._following.grace if self._following and not self._is_over else 0
+        while self._alive:
+            await self._stirred.wait()
+            self._stirred = trio.Event()
+        while not self._alive:
+            stirred = self._stirred
+            with trio.move_on_after(COMING if self._coming else grace) as waiting:
+                await stirred.wait()
+                self._stirred = trio.Event()
+            if waiting.cancelled_caught:
+                return
 
     async def run(
         self,
@@ -113,7 +178,8 @@ class LogHub:
         self._end_if_quiet()
 
     def _end_if_quiet(self) -> None:
-        if not self._alive and not self._holds:
+        self._stirred.set()
+        if not self._alive and not self._holds and self._following is None:
             self._listening.cancel()
 
     def _is_shown(self, source: Source) -> bool:
@@ -213,8 +279,14 @@ class LogHub:
         service, container_id = own.get(labels.SERVICE, ""), actor.get("ID", "")
         if self._services and service not in self._services:
             return
+        number = self._following.number if self._following else ""
+        if number and own.get(labels.NUMBER) != number:
+            return
         source = Source(container_id, short_name(own.get("name", ""), own), service)
+        self._coming.discard(container_id)
         match event.get("Action") or event.get("status"):
+            case "create":
+                self._coming.add(container_id)
             case "start":
                 await self._started(nursery, source)
             case "die":
@@ -237,6 +309,8 @@ class LogHub:
             await copying.wait()
         source = source._replace(tty=bool(found["Config"]["Tty"]))
         since = unix_text(found["State"]["StartedAt"], earlier=STARTING)
+        if self._following is not None:
+            since = self._following.resume(source.name, since)
         self._copy_log(nursery, source, since=since)
 
     async def _ended(self, source: Source, code: int) -> None:

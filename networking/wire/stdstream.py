@@ -21,19 +21,21 @@ class FrameDecoder:
     """Bytes in any pieces -> whole frames."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """The frames that are complete now: (stream number, payload)."""
-        self._buffer += data
+        # A million frames come through here when a log is read back: no copies but the payloads.
+        data = self._rest + data if self._rest else data
         found: list[tuple[int, bytes]] = []
+        unpack, size, whole = _HEAD.unpack_from, _HEAD.size, len(data)
         position = 0
-        while len(self._buffer) - position >= _HEAD.size:
-            stream, length = _HEAD.unpack_from(self._buffer, position)
-            end = position + _HEAD.size + length
-            if len(self._buffer) < end:
+        while position + size <= whole:
+            stream, length = unpack(data, position)
+            end = position + size + length
+            if end > whole:
                 break
-            found.append((stream, bytes(self._buffer[position + _HEAD.size : end])))
+            found.append((stream, data[position + size : end]))
             position = end
-        del self._buffer[:position]
+        self._rest = data[position:]
         return found
