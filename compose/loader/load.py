@@ -187,6 +187,8 @@ class _Run:
         head = {"name": full.pop("name")}
         if request.consistency:
             check_consistency({**full, "services": active}, disabled)
+            active = {name: with_replicas(service) for name, service in active.items()}
+            services = services | active
         warn = self._warnings.append
         if request.services:
             more = select.profiles_of(request.services, disabled)
@@ -204,6 +206,16 @@ class _Run:
             active[name] = in_order(with_labels(service, path, self._disk, warn))
         project = {**head, "services": active, **full}
         return (project if request.all_resources else select.used(project)), disabled
+
+
+def with_replicas(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The service with its scale as deploy.replicas too, where it has a deploy."""
+    if "scale" not in service or "deploy" not in service:
+        return service
+    deploy = {"mode": "", "replicas": service["scale"], **service["deploy"]}
+    if "mode" not in service["deploy"]:
+        del deploy["mode"]
+    return {**service, "deploy": deploy}
 
 
 def in_order(service: Mapping[str, Any]) -> dict[str, Any]:

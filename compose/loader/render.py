@@ -110,7 +110,7 @@ _OLD_BOOLEANS = frozenset(
     for word in (low, low.capitalize(), low.upper())
 )
 #: What is written as an escape; characters beyond 16 bits too.
-_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 

@@ -22,6 +22,7 @@ _DATE = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?)?"
 )
+_INFINITY = float("inf")
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _STARTERS = frozenset("+-.0123456789")
 
@@ -44,10 +45,11 @@ def resolve(text: str) -> Any:
         return float(text) if _FLOAT.fullmatch(text) else text
     plain = text.replace("_", "")
     number = integer(plain)
-    if number is not None:
+    if number is not None and -(1 << 63) <= number < 1 << 64:
         return number
     if _FLOAT.fullmatch(plain):
-        return float(plain)
+        value = float(plain)
+        return text if value in {_INFINITY, -_INFINITY} else value
     return text
 
 

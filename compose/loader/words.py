@@ -6,8 +6,6 @@ since no shell runs it.
 
 from __future__ import annotations
 
-_ENDS = frozenset(";&|<>")
-
 
 def split(line: str) -> list[str]:
     """The words of a command line; ValueError if a quote or bracket is left open."""
@@ -19,20 +17,24 @@ def split(line: str) -> list[str]:
 
 
 class _Splitter:
-    """The words so far, and what is open."""
+    """The words so far, and what is open: quotes nest in each other only where the reference lets them."""
 
     def __init__(self) -> None:
         self._done: list[str] = []
         self._word = ""
         self._begun = self._escaped = False
-        self._quote = ""  # one of ' " ` or "(" for $(
+        self._single = self._double = self._back = self._bracket = False
 
     def words(self) -> list[str]:
-        if self._escaped or self._quote:
+        """All the words; ValueError if something is still open."""
+        if self._escaped or self._is_open():
             raise ValueError(
                 "a quote or bracket is not closed: close it, or write the command as a list"
             )
         return [*self._done, self._word] if self._begun else self._done
+
+    def _is_open(self) -> bool:
+        return self._single or self._double or self._back or self._bracket
 
     def take(self, char: str) -> bool:
         """One character; False if the command ends before it."""
@@ -40,16 +42,15 @@ class _Splitter:
             self._escaped = False
             return self._add(char)
         if char == "\\":
-            if self._quote == "'":
+            if self._single:
                 self._word += char
             else:
                 self._escaped = True
             return True
         if char in " \t\r\n":
             return self._blank(char)
-        if self._quote:
-            return self._quoted(char)
-        return self._bare(char)
+        special = _SPECIAL.get(char)
+        return self._add(char) if special is None else special(self, char)
 
     def _add(self, char: str) -> bool:
         self._word += char
@@ -57,37 +58,55 @@ class _Splitter:
         return True
 
     def _blank(self, char: str) -> bool:
-        if self._quote:
+        if self._is_open():
             self._word += char
         elif self._begun:
             self._done.append(self._word)
             self._word, self._begun = "", False
         return True
 
-    def _quoted(self, char: str) -> bool:
-        closing = ")" if self._quote == "(" else self._quote
-        if char != closing:
-            return self._add(char)
-        quote, self._quote = self._quote, ""
-        if quote in {"'", '"'}:
-            self._begun = True
-            return True
+    def _backtick(self, char: str) -> bool:
+        if not (self._single or self._double or self._bracket):
+            self._back = not self._back
         return self._add(char)
 
-    def _bare(self, char: str) -> bool:
-        if char in {"'", '"'}:
-            self._quote = char
-            return True
-        if char == "(":
-            if not self._word.endswith("$"):
-                raise ValueError(
-                    "a bracket outside quotes: quote it, or write the command as a list"
-                )
-            self._quote = char
-        elif char == "`":
-            self._quote = char
-        elif char in _ENDS:
-            if char == ">" and self._word[:1].isdigit():
-                self._begun = False
-            return False
+    def _closing(self, char: str) -> bool:
+        # One that closes nothing opens: the reference counts so.
+        if not (self._single or self._double or self._back):
+            self._bracket = not self._bracket
         return self._add(char)
+
+    def _opening(self, char: str) -> bool:
+        if self._single or self._double or self._back:
+            return self._add(char)
+        if self._bracket or not self._word.endswith("$"):
+            raise ValueError("a bracket outside quotes: quote it, or write the command as a list")
+        self._bracket = True
+        return self._add(char)
+
+    def _double_quote(self, char: str) -> bool:
+        if self._single or self._bracket:
+            return self._add(char)
+        self._begun = self._begun or self._double
+        self._double = not self._double
+        return True
+
+    def _single_quote(self, char: str) -> bool:
+        if self._double or self._bracket:
+            return self._add(char)
+        self._begun = self._begun or self._single
+        self._single = not self._single
+        return True
+
+    def _end(self, char: str) -> bool:
+        if self._is_open():
+            return self._add(char)
+        if char == ">" and self._word[:1].isdigit():
+            self._begun = False
+        return False
+
+
+_SPECIAL = {
+    "`": _Splitter._backtick, ")": _Splitter._closing, "(": _Splitter._opening, '"': _Splitter._double_quote,
+    "'": _Splitter._single_quote, **dict.fromkeys(";&|<>", _Splitter._end),
+}  # fmt: skip
