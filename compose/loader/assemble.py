@@ -197,6 +197,8 @@ class Assembly:
         found = paths.join(scope.location, paths.expand(file, self._home))
         if not self._disk.exists(found):
             raise FaultError(path, f"{self._disk.shown(found)}: no such file: check the path")
+        if self._disk.is_folder(found):
+            raise FaultError(path, f"{self._disk.shown(found)} is a folder: name the file in it")
         return found
 
     def _included(

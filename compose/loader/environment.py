@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compose.errors import ProjectError
 from compose.loader import dotenv
 from compose.loader.settings import unset_warning
 from compose.loader.tree import FaultError
@@ -41,7 +42,8 @@ def with_environment(
             found = _read(file["path"], form, place, disk, lookup, warn, found)
         elif file["required"]:
             raise FaultError(
-                place, f"env file {file['path']} not found: create it, or say required: false"
+                place,
+                f"env file {disk.shown(file['path'])} not found: create it, or say required: false",
             )
     found_or_null: dict[str, str | None] = {**found, **inline}
     resolved = {key: value for key, value in service.items() if key != "env_file"}
@@ -58,7 +60,7 @@ def with_labels(
     for index, file in enumerate(service.get("label_file", ())):
         place = (*path, "label_file", index)
         if not disk.exists(file):
-            raise FaultError(place, f"label file {file} not found: create it")
+            raise FaultError(place, f"label file {disk.shown(file)} not found: create it")
         labels |= _read(file, "", place, disk, labels.get, warn, {})
     labels |= service.get("labels", {})
     resolved = {key: value for key, value in service.items() if key != "label_file"}
@@ -79,13 +81,15 @@ def _read(
     try:
         match form:
             case "" | ".env":
-                text = disk.read_text(file)
+                text = disk.read_text(file, warn)
                 return dotenv.parse(text, lookup, lambda name: warn(unset_warning(name)), known)
             case "raw":
-                return known | dotenv.parse_raw(disk.read_text(file))
+                return known | dotenv.parse_raw(disk.read_text(file, warn))
             case _:
                 raise FaultError(
                     place, f"unsupported env_file format {form!r}: leave it out, or use raw"
                 )
     except dotenv.DotenvError as error:
-        raise FaultError(place, f"{file}: {error}") from None
+        raise FaultError(place, f"{disk.shown(file)}: {error}") from None
+    except ProjectError as error:
+        raise FaultError(place, str(error)) from None

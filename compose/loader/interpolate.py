@@ -34,6 +34,8 @@ def to_integer(text: str) -> int:
     digits = text[1:] if text[:1] in {"+", "-"} else text
     if not (digits.isascii() and digits.isdigit()):
         raise ValueError(f"{text!r} is not an integer: give a whole number")
+    if len(digits) > 19 or not -(1 << 63) <= int(text) < 1 << 63:
+        raise ValueError(f"{text[:30]!r} is too large: give a smaller number")
     return int(text)
 
 

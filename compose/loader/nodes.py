@@ -56,7 +56,7 @@ class Reader:
             self.faults.append(
                 self._wrong(node, f"{dotted(path)}: an alias contains itself: break the circle")
             )
-            return None
+            return {} if isinstance(node, yaml.MappingNode) else []
         again = known in self._seen
         self._open.add(known)
         self._seen.add(known)

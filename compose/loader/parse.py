@@ -74,22 +74,36 @@ def parse(content: bytes, file: str, faults: list[str]) -> Iterator[Document]:
     except yaml.MarkedYAMLError as error:
         raise ProjectError(_explain(error, content, file)) from None
     except yaml.YAMLError as error:
-        text = " ".join(str(error).split())
-        raise ProjectError(f"{file}:1:1: not YAML: {text}: save the file as UTF-8 text") from None
+        raise ProjectError(_unreadable(error, content, file)) from None
     except RecursionError:
         raise ProjectError(f"{file}:1:1: nested too deeply: make the file flatter") from None
 
 
 def _explain(error: yaml.MarkedYAMLError, content: bytes, file: str) -> str:
     mark = error.problem_mark or error.context_mark
+    problem = error.problem or "broken YAML"
+    if error.context_mark and ("end of stream" in problem or "could not find" in problem):
+        mark = error.context_mark  # where it was opened: the end of the file helps nobody
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = content.splitlines()
     text = lines[line] if line < len(lines) else b""
     if _TAB.match(text):
         column = text.index(b"\t")
         return f"{file}:{line + 1}:{column + 1}: a tab as indentation: use spaces"
-    problem = error.problem or "broken YAML"
     if "expected" not in problem:
         problem = f"expected YAML, but {problem}"
     context = f" {error.context}" if error.context else ""
     return f"{file}:{line + 1}:{column + 1}: {problem}{context}: check quotes, brackets and indentation"
+
+
+def _unreadable(error: yaml.YAMLError, content: bytes, file: str) -> str:
+    """A byte or character that no YAML file may have."""
+    at = getattr(error, "position", None) or 0
+    before = content[:at]
+    line, column = before.count(b"\n") + 1, at - (before.rfind(b"\n") + 1) + 1
+    try:
+        content.decode()
+        problem = f"a control character (U+{getattr(error, 'character', 0):04X}), which YAML forbids: remove it"
+    except UnicodeDecodeError:
+        problem = "not UTF-8: save the file as UTF-8 text"
+    return f"{file}:{line}:{column}: {problem}"

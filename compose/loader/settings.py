@@ -123,7 +123,7 @@ def read_env_file(
     if disk.is_folder(file):
         raise ProjectError(f"{disk.absolute(file)} is a folder: an env file is wanted")
     try:
-        return dotenv.parse(disk.read_text(file), lookup, warn, known)
+        return dotenv.parse(disk.read_text(file, warn), lookup, warn, known)
     except dotenv.DotenvError as error:
         raise ProjectError(f"{disk.shown(file)}: {error}") from None
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Bytes. A file of so much holds 150,000 services, takes half a minute and 1.5 GiB.
+_LARGEST = 16 << 20
 
 
 class Disk:
@@ -22,25 +30,36 @@ class Disk:
     def read(self, path: str) -> bytes:
         """The content of a file, `-` being standard input (read once).
 
-        Raises ProjectError with the reason.
+        Raises ProjectError with the reason; one is a size that no project's file has.
         """
         if path == "-":
             if self._stdin is None:
-                self._stdin = sys.stdin.buffer.read()
-            return self._stdin
-        try:
-            with open(self.absolute(path), "rb") as file:  # noqa: PTH123
-                return file.read()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ProjectError(f"{self.shown(path)}: {reason.lower()}: check the path") from None
+                self._stdin = sys.stdin.buffer.read(_LARGEST + 1)
+            content = self._stdin
+        else:
+            try:
+                with open(self.absolute(path), "rb") as file:  # noqa: PTH123
+                    content = file.read(_LARGEST + 1)
+            except IsADirectoryError:
+                raise ProjectError(f"{self.shown(path)} is a folder: name the file in it") from None
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise ProjectError(f"{self.shown(path)}: {reason}: check the path") from None
+        if len(content) > _LARGEST:
+            raise ProjectError(
+                f"{self.shown(path)}: larger than {_LARGEST >> 20} MiB: no project file is, check the path"
+            )
+        return content
 
-    def read_text(self, path: str) -> str:
-        """The same as UTF-8 text."""
+    def read_text(self, path: str, warn: Callable[[str], None]) -> str:
+        """The same as UTF-8 text; what is none becomes U+FFFD, as in the reference, but is warned of."""
+        content = self.read(path)
         try:
-            return self.read(path).decode()
+            return content.decode()
         except UnicodeDecodeError:
-            raise ProjectError(f"{self.shown(path)}: not UTF-8 text") from None
+            warn(f"{self.shown(path)}: not UTF-8 text: what cannot be read is replaced by \ufffd")
+            text = content.decode(errors="surrogateescape")
+            return re.sub("[\udc80-\udcff]", "\ufffd", text)
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at the path."""

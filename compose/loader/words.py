@@ -65,18 +65,18 @@ class _Splitter:
             self._word, self._begun = "", False
         return True
 
-    def _backtick(self, char: str) -> bool:
+    def backtick(self, char: str) -> bool:
         if not (self._single or self._double or self._bracket):
             self._back = not self._back
         return self._add(char)
 
-    def _closing(self, char: str) -> bool:
+    def closing(self, char: str) -> bool:
         # One that closes nothing opens: the reference counts so.
         if not (self._single or self._double or self._back):
             self._bracket = not self._bracket
         return self._add(char)
 
-    def _opening(self, char: str) -> bool:
+    def opening(self, char: str) -> bool:
         if self._single or self._double or self._back:
             return self._add(char)
         if self._bracket or not self._word.endswith("$"):
@@ -84,21 +84,21 @@ class _Splitter:
         self._bracket = True
         return self._add(char)
 
-    def _double_quote(self, char: str) -> bool:
+    def double_quote(self, char: str) -> bool:
         if self._single or self._bracket:
             return self._add(char)
         self._begun = self._begun or self._double
         self._double = not self._double
         return True
 
-    def _single_quote(self, char: str) -> bool:
+    def single_quote(self, char: str) -> bool:
         if self._double or self._bracket:
             return self._add(char)
         self._begun = self._begun or self._single
         self._single = not self._single
         return True
 
-    def _end(self, char: str) -> bool:
+    def end(self, char: str) -> bool:
         if self._is_open():
             return self._add(char)
         if char == ">" and self._word[:1].isdigit():
@@ -107,6 +107,6 @@ class _Splitter:
 
 
 _SPECIAL = {
-    "`": _Splitter._backtick, ")": _Splitter._closing, "(": _Splitter._opening, '"': _Splitter._double_quote,
-    "'": _Splitter._single_quote, **dict.fromkeys(";&|<>", _Splitter._end),
+    "`": _Splitter.backtick, ")": _Splitter.closing, "(": _Splitter.opening, '"': _Splitter.double_quote,
+    "'": _Splitter.single_quote, **dict.fromkeys(";&|<>", _Splitter.end),
 }  # fmt: skip
