@@ -47,7 +47,7 @@ class HostFacts:
     nofile: tuple[int, int]
     apparmor: bool
     selinux: bool
-    #: hard resource limits of the engine by name ("nofile"), -1 for none
+    #: how far the engine can raise resource limits, by name ("nofile"); -1 for any
     hard_limits: Mapping[str, int] = field(default_factory=dict)
     #: cgroup files that take a limit here ("memory.max"); empty where that cannot be known
     limit_files: frozenset[str] = frozenset()
@@ -79,11 +79,7 @@ def probe_host() -> HostFacts:
         nofile=resource.getrlimit(resource.RLIMIT_NOFILE),
         apparmor=os.path.exists("/sys/kernel/security/apparmor"),
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
-        hard_limits={
-            name: -1 if hard == resource.RLIM_INFINITY else hard
-            for name, number in RLIMITS.items()
-            for hard in (resource.getrlimit(number)[1],)
-        },
+        hard_limits=_hard_limits(),
         limit_files=_limit_files(mode, controllers),
         cpu_list=_line("/sys/devices/system/cpu/online"),
         memory_nodes=_line("/sys/devices/system/node/online") or "0",
@@ -106,6 +102,14 @@ def _cgroups() -> tuple[Literal["v1", "hybrid", "v2"], tuple[str, ...]]:
     hybrid = os.path.exists(f"{CGROUP_ROOT}/unified/cgroup.procs")
     controllers = tuple(name for name in folders if name not in ("unified", "systemd"))
     return ("hybrid" if hybrid else "v1"), controllers
+
+
+def _hard_limits() -> dict[str, int]:
+    """With CAP_SYS_RESOURCE nothing is too high but for open files, which a sysctl bounds."""
+    if "SYS_RESOURCE" in bounding_set():
+        return {"nofile": int(_line("/proc/sys/fs/nr_open") or -1)}
+    hard = {name: resource.getrlimit(number)[1] for name, number in RLIMITS.items()}
+    return {name: -1 if value == resource.RLIM_INFINITY else value for name, value in hard.items()}
 
 
 def _limit_files(mode: str, controllers: tuple[str, ...]) -> frozenset[str]:

@@ -20,6 +20,7 @@ import trio
 from engine.errors import EngineError, HostLimitError
 from engine.processes import messages
 from engine.processes.attachment import Attachment
+from engine.runtime.launch import open_pid
 from engine.runtime.launch import start_time as start_time_of
 from engine.runtime.spec import ContainerSpec, ExecSpec, encode
 
@@ -113,7 +114,7 @@ class Monitor:
     @contextmanager
     def _held(self) -> Iterator[int]:
         """A pidfd that is surely this process's. Raises ProcessLookupError."""
-        pidfd = os.pidfd_open(self.pid)
+        pidfd = open_pid(self.pid)
         try:
             if start_time_of(self.pid) != self.start_time:
                 raise ProcessLookupError

@@ -16,6 +16,7 @@ import sys
 
 from engine.processes import messages
 from engine.processes.monitor import run_monitor
+from engine.runtime import spec
 from engine.runtime import syscalls as sc
 
 __all__ = ["fork_or_refuse", "serve"]
@@ -31,6 +32,7 @@ def serve(requests: socket.socket) -> None:
         sc.default_signal(realtime)
     os.chdir("/")
     os.umask(0o022)  # what is made inside a root must not depend on who started the engine
+    spec.warm_up()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -212,18 +212,17 @@ def _settle_rlimits(
     settled = []
     for limit in limits:
         own = host.hard_limits.get(limit.name, -1)
-        if own == -1 or "SYS_RESOURCE" in host.capabilities or 0 <= limit.hard <= own:
+        if own == -1 or 0 <= limit.hard <= own:
             settled.append(limit)
         elif limit.hard == -1:
             settled.append(Rlimit(limit.name, own if limit.soft == -1 else limit.soft, own))
             warnings.append(
-                f"the ulimit {limit.name} is {own}, not unlimited: that is the engine's own hard limit"
+                f"the ulimit {limit.name} is {own}, not unlimited: more the engine cannot give"
             )
         else:
             raise HostLimitError(
-                f"cannot raise the ulimit {limit.name} to {limit.hard}: the engine's own hard limit "
-                f"is {own}, and it has no CAP_SYS_RESOURCE",
-                hint=f"ask for at most {own}, or start the engine with a higher limit",
+                f"cannot raise the ulimit {limit.name} to {limit.hard}: the engine can give at most {own}",
+                hint=f"ask for at most {own}, or start the engine with a higher hard limit",
             )
     return tuple(settled)
 

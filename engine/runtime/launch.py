@@ -7,6 +7,7 @@ while it mounts. Nothing is left behind by a failure. Single-threaded callers on
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def enter(spec: ExecSpec, stdio: Stdio) -> Prepared:
     """
     seccomp = _read(spec.process.seccomp)
     try:
-        pidfd = os.pidfd_open(spec.container_pid)
+        pidfd = open_pid(spec.container_pid)
         same = start_time(spec.container_pid) == spec.container_start_time
     except (ProcessLookupError, FileNotFoundError) as error:
         raise LaunchError(126, "the container is not running") from error
@@ -140,6 +141,16 @@ def enter(spec: ExecSpec, stdio: Stdio) -> Prepared:
         return _birth(lambda sync: run_exec(spec, pidfd, stdio, sync, seccomp), 0, made)
     finally:
         os.close(pidfd)
+
+
+def open_pid(pid: int) -> int:
+    """pidfd_open(2). Raises ProcessLookupError for a process that is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # gone, but its group or session is not (before Linux 6.15)
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
+        raise
 
 
 def start_time(pid: int) -> int:

@@ -86,5 +86,5 @@ async def test_a_resource_limit_is_set_or_refused_never_cut(cell: Cell) -> None:
     assert done.out.split() == ["100", "200"]
     if "SYS_RESOURCE" not in cell.host.capabilities:
         own = cell.host.hard_limits["nofile"]
-        with pytest.raises(HostLimitError, match=f"own hard limit is {own}"):
+        with pytest.raises(HostLimitError, match=f"can give at most {own}"):
             cell.spec("true", rlimits=(Rlimit("nofile", 10, own + 1),))
