@@ -20,8 +20,9 @@ import trio
 from engine.errors import EngineError, HostLimitError
 from engine.processes import messages
 from engine.processes.attachment import Attachment
-from engine.runtime.launch import open_pid
-from engine.runtime.launch import start_time as start_time_of
+from engine.runtime.order import order_of
+from engine.runtime.pids import open_pid
+from engine.runtime.pids import start_time as start_time_of
 from engine.runtime.spec import ContainerSpec, ExecSpec, encode
 
 if TYPE_CHECKING:
@@ -172,11 +173,11 @@ class ForkServer:
 
     async def prepare(self, spec: ContainerSpec) -> Prepared:
         """Make a container up to the point where its program would start. Raises StartError."""
-        return await self._begin(messages.CONTAINER, spec)
+        return await self._begin(spec)
 
     async def start_exec(self, spec: ExecSpec) -> Prepared:
         """Enter a container up to the point where the program would start. Raises StartError."""
-        return await self._begin(messages.EXEC, spec)
+        return await self._begin(spec)
 
     async def adopt(self, run_dir: Path) -> Monitor | None:
         """The handle of a monitor that an earlier engine started; None if there is none any more."""
@@ -188,7 +189,7 @@ class ForkServer:
             return None
         return Monitor(run_dir, facts["pid"], facts["start_time"]) if "pid" in facts else None
 
-    async def _begin(self, kind: str, spec: ContainerSpec | ExecSpec) -> Prepared:
+    async def _begin(self, spec: ContainerSpec | ExecSpec) -> Prepared:
         ours, theirs = trio.socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         memory = os.memfd_create("spec", os.MFD_CLOEXEC)
         try:
@@ -196,7 +197,7 @@ class ForkServer:
             os.lseek(memory, 0, os.SEEK_SET)
             fds = array.array("i", [memory, theirs.fileno()])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-            await self._requests.sendmsg([messages.encode(kind=kind)], rights)
+            await self._requests.sendmsg([messages.encode(**order_of(spec).fields())], rights)
         except OSError as error:
             ours.close()
             raise HostLimitError(

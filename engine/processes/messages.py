@@ -1,7 +1,7 @@
 """What engine, fork server and monitors say to each other. Versioned: a monitor outlives its engine.
 
 Three conversations, all over unix sockets:
-1. engine -> fork server (SEQPACKET): one datagram with a Request, and two descriptors: a memfd with
+1. engine -> fork server (SEQPACKET): one datagram with an Order, and two descriptors: a memfd with
    the spec, and the monitor's end of the launch channel.
 2. launch channel (SEQPACKET) between engine and a new monitor: Prepared with descriptors, then
    START or ABORT, then Started or Failed. The engine closes it.
@@ -18,7 +18,6 @@ from typing import Any
 
 #: Of conversation 3: an engine that is newer must still understand it.
 PROTOCOL = 1
-CONTAINER, EXEC = "container", "exec"
 START, ABORT = b"start", b"abort"
 SOCKET_NAME, EXIT_NAME = "monitor.sock", "exit.json"
 #: Largest datagram and largest request line.

@@ -18,7 +18,7 @@ import struct
 import termios
 import time
 import tty
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from engine.processes import messages
 from engine.processes.log_writer import LogWriter
@@ -26,10 +26,7 @@ from engine.processes.visitors import Visitor
 from engine.runtime import launch
 from engine.runtime import syscalls as sc
 from engine.runtime.cgroups import tree
-from engine.runtime.spec import ContainerSpec, ExecSpec, decode
-
-if TYPE_CHECKING:
-    from engine.runtime.spec import Process
+from engine.runtime.order import Order, read_order
 
 CHUNK = 1 << 16
 #: Seconds that output may still come after the end of an exec, whose heirs may hold its pipes.
@@ -45,14 +42,11 @@ def run_monitor(request: dict[str, Any], spec_fd: int, channel: socket.socket) -
     """The monitor's life, from the fork to its exit."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with os.fdopen(spec_fd, "rb") as stream:
-        document = stream.read()
-    container = request["kind"] == messages.CONTAINER
-    spec = decode(ContainerSpec, document) if container else decode(ExecSpec, document)
-    sc.set_name(f"pyc-{spec.id[:11]}")
+    order = read_order(request)
+    sc.set_name(f"pyc-{order.id[:11]}")
     sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
     try:
-        Monitor(spec, channel).run()
+        Monitor(order, channel).run(spec_fd)
     except launch.LaunchError as error:
         _tell(channel, failed=error.message, exit_code=error.exit_code)
     except OSError as error:
@@ -71,8 +65,8 @@ def _tell(channel: socket.socket, **fields: Any) -> None:
 class Monitor:
     """One process, its streams and its visitors."""
 
-    def __init__(self, spec: ContainerSpec | ExecSpec, channel: socket.socket) -> None:
-        self.spec = spec
+    def __init__(self, order: Order, channel: socket.socket) -> None:
+        self.order = order
         self.channel = channel
         self.epoll = select.epoll()
         self.visitors: dict[int, Visitor] = {}
@@ -82,22 +76,21 @@ class Monitor:
         self.stdin = -1
         self.pending_stdin: list[bytes] = []
         self.stdin_closing = False
-        os.makedirs(spec.run_dir, 0o700, exist_ok=True)
-        target = spec.log if isinstance(spec, ContainerSpec) else None
-        self.log = LogWriter(target) if target else None
+        os.makedirs(order.run_dir, 0o700, exist_ok=True)
+        self.log = LogWriter(order.log) if order.log else None
 
-    def run(self) -> None:
+    def run(self, spec_fd: int) -> None:
         """Prepare, wait for the engine's word, start, serve until the end. Raises LaunchError."""
-        stdio = self._open_stdio(self.spec.process)
-        if isinstance(self.spec, ContainerSpec):
-            prepared = launch.prepare(self.spec, stdio)
+        stdio = self._open_stdio()
+        if self.order.container:
+            prepared = launch.prepare(self.order, spec_fd, stdio)
         else:
-            prepared = launch.enter(self.spec, stdio)
-        for fd in {stdio.stdin, stdio.stdout, stdio.stderr}:
+            prepared = launch.enter(spec_fd, stdio)
+        for fd in {stdio.stdin, stdio.stdout, stdio.stderr, spec_fd}:
             os.close(fd)
         self.prepared = prepared
         try:
-            self.server = messages.bind_socket(self.spec.run_dir)
+            self.server = messages.bind_socket(self.order.run_dir)
             self._tell_prepared()
             self.epoll.register(self.server, select.EPOLLIN)
             self._wait_for_start()
@@ -135,12 +128,12 @@ class Monitor:
         """Not once it has said all, nor while the process has not taken what it sent before."""
         return not (visitor.finished or (self.pending_stdin and visitor.stdin))
 
-    def _open_stdio(self, process: Process) -> launch.Stdio:
-        if process.terminal:  # it comes from inside, once there is an inside
-            self.size = process.terminal_size
+    def _open_stdio(self) -> launch.Stdio:
+        if self.order.terminal:  # it comes from inside, once there is an inside
+            self.size = self.order.size
             nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             return launch.Stdio(nothing, nothing, nothing)
-        if process.stdin_open:
+        if self.order.stdin_open:
             stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
         else:
@@ -198,9 +191,9 @@ class Monitor:
         self._finish(code if code >= 0 else 128 - code)
 
     def _after_exit(self) -> float:
-        if isinstance(self.spec, ExecSpec):
+        if not self.order.container:
             return EXEC_DRAIN
-        tree.kill_all(self.spec.cgroup)
+        tree.kill_all(self.order.cgroup)
         return CONTAINER_DRAIN
 
     def _handle(self, fd: int, events: int) -> None:
@@ -288,7 +281,7 @@ class Monitor:
             visitor.rest = b""
             if early:
                 self._take_stdin(visitor, early)
-        elif kind == "resize" and self.spec.process.terminal:
+        elif kind == "resize" and self.order.terminal:
             try:
                 self._resize(int(request["rows"]), int(request["columns"]))
                 visitor.send(messages.encode(ok=True) + b"\n")
@@ -312,7 +305,7 @@ class Monitor:
         return self.stdin >= 0 or self._awaits_terminal()
 
     def _awaits_terminal(self) -> bool:
-        return self.spec.process.terminal and self.terminal < 0
+        return self.order.terminal and self.terminal < 0
 
     def _feed_stdin(self) -> None:
         if self.stdin < 0:
@@ -380,10 +373,10 @@ class Monitor:
                 self.log.close()
             except OSError:
                 pass  # a full disk; what is written is written
-        oom = isinstance(self.spec, ContainerSpec) and tree.oom_kills(self.spec.cgroup) > 0
+        oom = self.order.container and tree.oom_kills(self.order.cgroup) > 0
         self._sweep()
         record = {"exit_code": code, "finished_ns": time.time_ns(), "oom_killed": oom}
-        path = f"{self.spec.run_dir}/{messages.EXIT_NAME}"
+        path = f"{self.order.run_dir}/{messages.EXIT_NAME}"
         with open(f"{path}.tmp", "w") as stream:
             json.dump(record, stream)
         os.replace(f"{path}.tmp", path)
@@ -393,7 +386,7 @@ class Monitor:
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        os.unlink(f"{self.spec.run_dir}/{messages.SOCKET_NAME}")
+        os.unlink(f"{self.order.run_dir}/{messages.SOCKET_NAME}")
         self.server.close()
         deadline = time.monotonic() + FAREWELL
         while time.monotonic() < deadline:
@@ -405,8 +398,8 @@ class Monitor:
                     self._dismiss(self.visitors[visitor.fileno()])
 
     def _sweep(self) -> None:
-        if isinstance(self.spec, ContainerSpec):
-            launch.reap(self.spec.cgroup)
+        if self.order.container:
+            launch.reap(self.order.cgroup)
 
 
 def _end_of_file(terminal: int) -> bytes:

@@ -5,8 +5,8 @@ detached, and only then is anything of the image read. After that nothing is imp
 program of the image runs before execve. The process is not dumpable, so that nobody inside can
 reach the interpreter through /proc/PID/exe.
 
-Messages on the sync socket, a datagram each: the parent sends "go" when the cgroup is joined; the
-child answers "net" with descriptors, then "mounted" (with a terminal's master); the parent sends "start"; the socket closes on
+Messages on the sync socket, a datagram each: the child says "net" with descriptors and warnings (an
+exec "born"), then "mounted" (with a terminal's master); the parent says "start"; the socket closes on
 execve. A failure is one datagram: "error <exit code> <message>".
 """
 
@@ -23,13 +23,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.runtime import syscalls as sc
 from engine.runtime import terminal
+from engine.runtime.cgroups import tree
 from engine.runtime.identity import IdentityError
+from engine.runtime.pids import open_pid, start_time
 from engine.runtime.program import Refusal, start_program
 from engine.runtime.root import build_root
+from engine.runtime.spec import ContainerSpec, ExecSpec, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.runtime.launch import Stdio
-    from engine.runtime.spec import ContainerSpec, ExecSpec, Process
+    from engine.runtime.spec import Process
 
 #: namespace kind -> the flag that makes or joins it
 FLAGS = {
@@ -41,21 +46,22 @@ DNS_ADDRESS = ("127.0.0.11", 53)
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 
 
-def run_container(
-    spec: ContainerSpec, stdio: Stdio, sync: socket.socket, seccomp: bytes
-) -> NoReturn:
+def run_container(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
     """The life of a container's first process up to its program. Never returns."""
     try:
         _become_child(stdio)
-        _expect(sync, b"go")
+        spec = decode(ContainerSpec, _contents(spec_fd))
+        seccomp = _filter_of(spec.process)
+        made = _limit(spec)
         join_namespaces(spec)
         if _makes(spec, "cgroup"):
             sc.unshare(sc.CLONE_NEWCGROUP)
         if _makes(spec, "uts"):
-            sc.sethostname(spec.hostname)
+            if spec.hostname:
+                sc.sethostname(spec.hostname)
             if spec.domainname:
                 sc.setdomainname(spec.domainname)
-        _send_network(spec, sync)
+        _send_network(spec, sync, made.warnings)
         root = build_root(spec)
         _tell_mounted(spec.process, root, sync, console=True)
         _expect(sync, b"start")
@@ -64,21 +70,77 @@ def run_container(
         _give_up(sync, error, 125)
 
 
-def run_exec(
-    spec: ExecSpec, pidfd: int, stdio: Stdio, sync: socket.socket, seccomp: bytes
-) -> NoReturn:
+def _limit(spec: ContainerSpec) -> tree.Made:
+    """Set this process's limits, and join what carries them."""
+    try:
+        made = tree.create(spec.cgroup)
+        made.join()
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise Refusal(125, f"cannot make the cgroup {spec.cgroup.path}: {words}") from error
+    return made
+
+
+def send_inside(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
+    """Join a container's namespaces, then have the exec's process born there, as our parent's child.
+
+    It says "born <pid>" with a pidfd, in the name of that process. Never returns.
+    """
+    try:
+        sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        sc.prctl(sc.PR_SET_DUMPABLE, 0)
+        spec = decode(ExecSpec, _contents(spec_fd))
+        seccomp = _filter_of(spec.process)
+        container = _open_container(spec)
+        tree.join(tree.limiting_folders(spec.cgroup))
+        top = tree.unified_mount(spec.cgroup.mode)
+        cgroup_fd = os.open(f"{top}/{spec.cgroup.path}", os.O_PATH | os.O_CLOEXEC) if top else None
+        others = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
+        sc.setns(container, others | sc.CLONE_NEWPID | sc.CLONE_NEWNS)
+        pid, pidfd = sc.clone3(sc.CLONE_PARENT, cgroup_fd)
+        if pid == 0:
+            run_exec(spec, stdio, sync, seccomp)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
+        sync.sendmsg([f"born {pid}".encode()], rights)
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
+        _give_up(sync, error, 126)
+
+
+def _open_container(spec: ExecSpec) -> int:
+    """A pidfd of the container's first process, if it is the one meant."""
+    try:
+        pidfd = open_pid(spec.container_pid)
+        same = start_time(spec.container_pid) == spec.container_start_time
+    except (ProcessLookupError, FileNotFoundError) as error:
+        raise Refusal(126, "the container is not running") from error
+    if not same:
+        raise Refusal(126, "the container is not running")
+    return pidfd
+
+
+def run_exec(spec: ExecSpec, stdio: Stdio, sync: socket.socket, seccomp: bytes) -> NoReturn:
     """The life of an exec's process up to its program. Never returns."""
     try:
         _become_child(stdio)
-        _expect(sync, b"go")
-        flags = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
-        sc.setns(pidfd, flags | sc.CLONE_NEWNS)
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         _tell_mounted(spec.process, root, sync, console=False)
         _expect(sync, b"start")
         start_program(spec.process, root, sync, seccomp, init=False)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
         _give_up(sync, error, 126)
+
+
+def _contents(spec_fd: int) -> bytes:
+    with open(spec_fd, "rb") as stream:
+        return stream.read()
+
+
+def _filter_of(process: Process) -> bytes:
+    if not process.seccomp:
+        return b""
+    with open(process.seccomp, "rb") as stream:
+        return stream.read()
 
 
 def join_namespaces(spec: ContainerSpec) -> None:
@@ -106,7 +168,7 @@ def _become_child(stdio: Stdio) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _send_network(spec: ContainerSpec, sync: socket.socket) -> None:
+def _send_network(spec: ContainerSpec, sync: socket.socket, warnings: Iterable[str]) -> None:
     """In a new network namespace: loopback up, the DNS sockets bound, all of it handed out."""
     fds: list[int] = []
     if _makes(spec, "net"):
@@ -116,9 +178,9 @@ def _send_network(spec: ContainerSpec, sync: socket.socket) -> None:
             fcntl.ioctl(control, SIOCSIFFLAGS, request)
         if spec.dns:
             fds += [_listen(socket.SOCK_DGRAM), _listen(socket.SOCK_STREAM)]
-    sync.sendmsg(
-        [b"net"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    )
+    words = "\n".join(("net", *warnings)).encode()
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sync.sendmsg([words], rights)
     for fd in fds:
         os.close(fd)
 

@@ -7,7 +7,6 @@ while it mounts. Nothing is left behind by a failure. Single-threaded callers on
 from __future__ import annotations
 
 import array
-import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
 from engine.runtime.cgroups import tree
-from engine.runtime.container_init import FLAGS, run_container, run_exec
+from engine.runtime.container_init import FLAGS, run_container, send_inside
+from engine.runtime.pids import start_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.runtime.spec import Cgroup, ContainerSpec, ExecSpec
+    from engine.runtime.order import Order
+    from engine.runtime.spec import Cgroup
 
 
 class LaunchError(Exception):
@@ -86,26 +87,24 @@ class Prepared:
             pass
 
 
-def prepare(spec: ContainerSpec, stdio: Stdio) -> Prepared:
-    """Make the cgroup, the namespaces and PID 1. Raises LaunchError."""
-    seccomp = _read(spec.process.seccomp)
+def prepare(order: Order, spec_fd: int, stdio: Stdio) -> Prepared:
+    """Make the cgroup, the namespaces and PID 1, which reads its spec itself. Raises LaunchError."""
     flags = 0
-    for namespace in spec.namespaces:
-        if namespace.path:
-            if namespace.kind == "pid":  # affects only children
-                fd = os.open(namespace.path, os.O_RDONLY | os.O_CLOEXEC)
-                sc.setns(fd, sc.CLONE_NEWPID)
-                os.close(fd)
-        elif namespace.kind != "cgroup":
-            flags |= FLAGS[namespace.kind]
+    for kind in order.makes:
+        if kind != "cgroup":  # made once its process is in all of its cgroups
+            flags |= FLAGS[kind]
+    if order.pid_namespace:  # affects only children
+        fd = os.open(order.pid_namespace, os.O_RDONLY | os.O_CLOEXEC)
+        sc.setns(fd, sc.CLONE_NEWPID)
+        os.close(fd)
     try:
-        made = tree.create(spec.cgroup)
+        unified = tree.make_unified(order.cgroup)
     except OSError as error:
-        tree.remove(spec.cgroup)
+        tree.remove(order.cgroup)
         words = error.strerror or str(error)
-        raise LaunchError(125, f"cannot make the cgroup {spec.cgroup.path}: {words}") from error
+        raise LaunchError(125, f"cannot make the cgroup {order.cgroup.path}: {words}") from error
     try:
-        prepared = _birth(lambda sync: run_container(spec, stdio, sync, seccomp), flags, made)
+        prepared = _birth(lambda sync: run_container(spec_fd, stdio, sync), flags, unified)
         try:
             _take_network(prepared)
         except (LaunchError, OSError):
@@ -113,56 +112,39 @@ def prepare(spec: ContainerSpec, stdio: Stdio) -> Prepared:
             os.waitpid(prepared.pid, 0)
             raise
     except (LaunchError, OSError):
-        reap(spec.cgroup)
+        reap(order.cgroup)
         raise
     return prepared
 
 
-def enter(spec: ExecSpec, stdio: Stdio) -> Prepared:
+def enter(spec_fd: int, stdio: Stdio) -> Prepared:
     """Start a further process inside a running container, waiting to be released.
 
-    Raises LaunchError if the container's first process is not the one meant any more.
+    A helper joins the namespaces and then has the process born, as a child of ours: nobody inside
+    ever sees one of the container's processes that is still outside. Raises LaunchError if the
+    container's first process is not the one meant any more.
     """
-    seccomp = _read(spec.process.seccomp)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    helper = os.fork()
+    if helper == 0:
+        ours.close()
+        send_inside(spec_fd, stdio, theirs)
+    theirs.close()
     try:
-        pidfd = open_pid(spec.container_pid)
-        same = start_time(spec.container_pid) == spec.container_start_time
-    except (ProcessLookupError, FileNotFoundError) as error:
-        raise LaunchError(126, "the container is not running") from error
-    if not same:
-        os.close(pidfd)
-        raise LaunchError(126, "the container is not running")
-    sc.setns(pidfd, sc.CLONE_NEWPID)
-    top = tree.unified_mount(spec.cgroup.mode)
-    folders = tuple(f for f in tree.folders_of(spec.cgroup) if not top or not f.startswith(top))
-    unified = f"{top}/{spec.cgroup.path}" if top else ""
-    made = tree.Made(unified, folders if spec.cgroup.mode != "v2" else (), ())
-    try:
-        return _birth(lambda sync: run_exec(spec, pidfd, stdio, sync, seccomp), 0, made)
+        message, fds = _receive(ours)
     finally:
-        os.close(pidfd)
+        os.waitpid(helper, 0)
+    if not message.startswith(b"born ") or len(fds) != 1:
+        ours.close()
+        raise _error_of(message)
+    pid = int(message.split()[1])
+    return Prepared(pid, fds[0], start_time(pid), (), ours)
 
 
-def open_pid(pid: int) -> int:
-    """pidfd_open(2). Raises ProcessLookupError for a process that is gone."""
-    try:
-        return os.pidfd_open(pid)
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # gone, but its group or session is not (before Linux 6.15)
-            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
-        raise
-
-
-def start_time(pid: int) -> int:
-    """Field 22 of /proc/PID/stat, clock ticks since boot. Raises FileNotFoundError."""
-    with open(f"/proc/{pid}/stat", "rb") as stream:
-        return int(stream.read().rpartition(b")")[2].split()[19])
-
-
-def _birth(life: Callable[[socket.socket], object], flags: int, made: tree.Made) -> Prepared:
+def _birth(life: Callable[[socket.socket], object], flags: int, unified: str) -> Prepared:
     """Clone into the cgroup and let the child live `life`; the parent gets it back, waiting."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    cgroup_fd = os.open(made.unified, os.O_PATH | os.O_CLOEXEC) if made.unified else None
+    cgroup_fd = os.open(unified, os.O_PATH | os.O_CLOEXEC) if unified else None
     try:
         pid, pidfd = sc.clone3(flags, cgroup_fd)
     except OSError as error:
@@ -179,24 +161,18 @@ def _birth(life: Callable[[socket.socket], object], flags: int, made: tree.Made)
         life(theirs)
         os._exit(125)
     theirs.close()
-    try:
-        made.join(pid)
-        ours.send(b"go")
-        return Prepared(pid, pidfd, start_time(pid), made.warnings, ours)
-    except OSError as error:
-        ours.close()
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        raise LaunchError(125, f"cannot put the process into its cgroup: {error}") from error
+    return Prepared(pid, pidfd, start_time(pid), (), ours)
 
 
 def _take_network(prepared: Prepared) -> None:
-    """Receive the network namespace and the DNS sockets."""
+    """Receive the network namespace, the DNS sockets, and warnings."""
     message, fds = _receive(prepared.sync)
-    if message != b"net":
+    word, _, rest = message.partition(b"\n")
+    if word != b"net":
         raise _error_of(message)
     prepared.netns_fd = fds[0] if fds else None
     prepared.dns_sockets = (fds[1], fds[2]) if len(fds) == 3 else None
+    prepared.warnings = tuple(rest.decode().split("\n")) if rest else ()
 
 
 def _receive(sync: socket.socket) -> tuple[bytes, list[int]]:
@@ -216,13 +192,6 @@ def _error_of(message: bytes) -> LaunchError:
     if kind != "error" or not code.isdigit():
         return LaunchError(125, "the process died before its program started")
     return LaunchError(int(code), words)
-
-
-def _read(path: str) -> bytes:
-    if not path:
-        return b""
-    with open(path, "rb") as stream:
-        return stream.read()
 
 
 def reap(cgroup: Cgroup) -> None:

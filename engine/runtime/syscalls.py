@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +34,7 @@ _NR_OPENAT2 = 437
 _NR_MOUNT_SETATTR = 442
 
 CLONE_PIDFD = 0x1000
+CLONE_PARENT = 0x8000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -127,8 +129,9 @@ def clone3(flags: int, cgroup_fd: int | None = None) -> tuple[int, int]:
     pidfd = ctypes.c_int(-1)
     if cgroup_fd is not None:
         flags |= CLONE_INTO_CGROUP
+    ends = 0 if flags & CLONE_PARENT else signal.SIGCHLD  # a sibling's end is told like ours
     arguments = (ctypes.c_uint64 * 11)(
-        flags | CLONE_PIDFD, ctypes.addressof(pidfd), 0, 0, 17, 0, 0, 0, 0, 0, cgroup_fd or 0
+        flags | CLONE_PIDFD, ctypes.addressof(pidfd), 0, 0, ends, 0, 0, 0, 0, 0, cgroup_fd or 0
     )
     pid = _call("clone3", _NR_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(88))
     return pid, pidfd.value if pid else -1

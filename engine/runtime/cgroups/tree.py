@@ -17,7 +17,7 @@ from engine.runtime.cgroups.limits import writes_v1, writes_v2
 from engine.runtime.spec import Cgroup
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from engine.runtime.cgroups.limits import Write
     from engine.runtime.spec import DeviceRule
@@ -28,16 +28,20 @@ V2_CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A cgroup that exists: `unified` is its folder in the v2 hierarchy ("" without one)."""
+    """A cgroup with its limits: `folders` are v1's, to be joined."""
 
-    unified: str
-    folders: tuple[str, ...]  # v1 folders to join
+    folders: tuple[str, ...]
     warnings: tuple[str, ...]
 
-    def join(self, pid: int) -> None:
-        """Move a process into the v1 hierarchies; the unified one is joined at birth."""
-        for folder in self.folders:
-            _write(f"{folder}/cgroup.procs", str(pid))
+    def join(self) -> None:
+        """Move this process into the v1 hierarchies; the unified one is joined at birth."""
+        join(self.folders)
+
+
+def join(folders: Iterable[str]) -> None:
+    """Move this process into some v1 hierarchies."""
+    for folder in folders:
+        _write(f"{folder}/cgroup.procs", "0")
 
 
 def unified_mount(mode: str) -> str:
@@ -45,20 +49,29 @@ def unified_mount(mode: str) -> str:
     return {"v2": MOUNT, "hybrid": f"{MOUNT}/unified"}.get(mode, "")
 
 
-def create(cgroup: Cgroup) -> Made:
-    """Make the cgroup and set its limits. Raises OSError; a missing controller is a warning."""
-    warnings: list[str] = []
-    unified = ""
+def make_unified(cgroup: Cgroup) -> str:
+    """Make the cgroup's folder in the v2 hierarchy, "" without one: to be born into."""
     top = unified_mount(cgroup.mode)
-    if top:
-        unified = f"{top}/{cgroup.path}"
-        _make_fresh(unified)
+    if not top:
+        return ""
+    _make_fresh(f"{top}/{cgroup.path}")
+    return f"{top}/{cgroup.path}"
+
+
+def create(cgroup: Cgroup) -> Made:
+    """Set the limits, and make v1's folders for them; the unified one is there.
+
+    Raises OSError; a missing controller is a warning.
+    """
+    warnings: list[str] = []
+    top = unified_mount(cgroup.mode)
+    unified = f"{top}/{cgroup.path}" if top else ""
     if cgroup.mode == "v2":
         _delegate(top, cgroup.path)
         for write in writes_v2(cgroup.limits):
             _set(unified, write, warnings)
         attach_device_filter(unified, cgroup.devices)
-        return Made(unified, (), tuple(warnings))
+        return Made((), tuple(warnings))
     folders: dict[str, None] = {}
     for write in writes_v1(cgroup.limits):
         folder = f"{MOUNT}/{write.controller}/{cgroup.path}"
@@ -76,7 +89,7 @@ def create(cgroup: Cgroup) -> Made:
         attach_device_filter(unified, cgroup.devices)
     elif cgroup.devices:
         warnings.append("this kernel has no devices controller: device rules are not in effect")
-    return Made(unified, tuple(folders), tuple(warnings))
+    return Made(tuple(folders), tuple(warnings))
 
 
 def update(cgroup: Cgroup) -> tuple[str, ...]:
@@ -131,6 +144,14 @@ def device_line(rule: DeviceRule) -> str:
     major = "*" if rule.major is None else rule.major
     minor = "*" if rule.minor is None else rule.minor
     return "a" if rule.kind == "a" else f"{rule.kind} {major}:{minor} {rule.access}"
+
+
+def limiting_folders(cgroup: Cgroup) -> list[str]:
+    """v1's folders of this cgroup, which a further process must join."""
+    top = unified_mount(cgroup.mode)
+    if cgroup.mode == "v2":
+        return []
+    return [folder for folder in folders_of(cgroup) if not top or not folder.startswith(top)]
 
 
 def folders_of(cgroup: Cgroup) -> list[str]:
