@@ -60,3 +60,12 @@ class NotSupportedError(EngineError):
     """Docker has it and this engine does not, or not yet (HTTP 501); the message names it."""
 
     status = 501
+
+
+def first_error(group: BaseExceptionGroup[EngineError]) -> EngineError:
+    """The first error of a nursery's group of them."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, EngineError)
+    return error

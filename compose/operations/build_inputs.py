@@ -111,6 +111,8 @@ def _contexts(
         where = f"services.{service.name}.build.additional_contexts.{name}"
         scheme, colon, rest = value.partition(":")
         if scheme == "service" and colon:
+            if rest not in project.services:
+                raise ProjectError(f"{where}: service {rest} is not selected: name it too")
             found[name] = f"docker-image://{image_of(project, project.services[rest])}"
         elif value.startswith("docker-image://") or REMOTE.match(value):
             found[name] = value

@@ -15,7 +15,7 @@ from engine.build.events import Built, as_message
 from engine.build.given import INPUTS_LIMIT, Given, read_inputs
 from engine.build.prune import PruneRequest, measured
 from engine.build.request import BuildError, BuildRequest, Limits
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError
+from engine.errors import EngineError, HostLimitError, InvalidRequestError, NotSupportedError
 from engine.images.store import spool
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ async def build(engine: Engine, exchange: Exchange) -> None:
         async for chunk in exchange.body():
             ahead = min(length - len(inputs), len(chunk))
             inputs += chunk[:ahead]
-            await trio.to_thread.run_sync(context.write, chunk[ahead:])
+            try:
+                await trio.to_thread.run_sync(context.write, chunk[ahead:])
+            except OSError as error:
+                raise HostLimitError(f"cannot keep the build context: {error.strerror}") from error
         if inputs:
             wanted, given = read_inputs(bytes(inputs), wanted)
         context.seek(0)

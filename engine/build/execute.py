@@ -28,7 +28,7 @@ from engine.build.run_mounts import MountCaches
 from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError
+from engine.errors import EngineError, InvalidRequestError, NotSupportedError, first_error
 from engine.images.reference import parse_reference
 from engine.images.registry.manifest import Platform
 
@@ -224,7 +224,7 @@ async def _run_stages(bench: Bench) -> Image:
         failed, others = group.split(EngineError)
         if failed is None or others is not None:
             raise
-        raise _first(failed) from None
+        raise first_error(failed) from None
     snapshot = bench.stages[solution.stages[-1].index].snapshot
     if not snapshot.layers and not snapshot.history:
         raise InvalidRequestError("No image was generated: add an instruction after FROM scratch")
@@ -240,11 +240,3 @@ def _image(bench: Bench, snapshot: Snapshot) -> Image:
         found = Remembered(None, timestamp(bench.moment_ns()))
         bench.cache.put(key, found, description="image", kind=MOMENT)
     return bench.images.add(snapshot.document(bench.platform, found.created), snapshot.layers)
-
-
-def _first(group: BaseExceptionGroup[EngineError]) -> EngineError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, EngineError)
-    return error

@@ -18,7 +18,7 @@ from engine.containers.config import (
 )
 from engine.containers.model import ContainerRequest
 from engine.containers.restoring import EPHEMERAL
-from engine.errors import ConflictError, NotFoundError
+from engine.errors import ConflictError, EngineError, NotFoundError, first_error
 
 if TYPE_CHECKING:
     from engine.build.request import Output, RunMount, RunStep
@@ -68,11 +68,7 @@ class ContainerRunner:
         created = await self._containers.create(request)
         await output(0, created.id.encode())
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pass_output, created.id, output)
-                ended = self._containers.wait(created.id, "next-exit")
-                await self._containers.start(created.id)
-                code = await ended()
+            code = await self._run(created.id, output)
         except BaseException:
             with trio.CancelScope(shield=True):
                 await self._remove(created.id)
@@ -83,6 +79,20 @@ class ContainerRunner:
     async def discard(self, result: RunResult) -> None:
         """Remove the container; its upper folder may be gone already."""
         await self._remove(result.container_id)
+
+    async def _run(self, container_id: str, output: Output) -> int:
+        """Start and wait, passing output on; the exit code. Raises EngineError if it cannot start."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_output, container_id, output)
+                ended = self._containers.wait(container_id, "next-exit")
+                await self._containers.start(container_id)
+                return await ended()
+        except BaseExceptionGroup as group:
+            failed, others = group.split(EngineError)
+            if failed is None or others is not None:
+                raise
+            raise first_error(failed) from None
 
     async def _pass_output(self, container_id: str, output: Output) -> None:
         attachment = await self._containers.join_streams(
