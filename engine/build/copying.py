@@ -18,8 +18,7 @@ from engine.build.ignore import IgnoreRules, rules_of
 from engine.build.ownership import parse_mode, read_owner
 from engine.build.sources import Selection
 from engine.build.variables import ExpansionError, Lookup, expand, expand_text
-from engine.errors import InvalidRequestError
-from engine.images.compression import open_tar
+from engine.images.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, open_tar
 from engine.images.unpack import unpack_layer
 from engine.runtime.mounting import open_in_root
 
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.build.dockerfile import Heredoc, Instruction
+
+
+#: Enough of a file for its first block, also where it is compressed in large blocks.
+_HEAD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,22 +209,36 @@ def _unpacked(root: int, path: str, work: Path, stack: ExitStack) -> Selection |
 
 
 def is_tar(stream: IO[bytes]) -> bool:
-    """Whether a file is a tar, compressed or not, by its first block."""
+    """Whether a file is a tar, compressed or not, by its first block; what follows may be broken."""
     from lzma import LZMAError
 
     from zstandard import ZstdError
 
-    block = b""
     try:
-        reader = open_tar(stream)
-        while len(block) < tarfile.BLOCKSIZE and (
-            chunk := reader.read(tarfile.BLOCKSIZE - len(block))
-        ):
-            block += chunk
+        block = _first_block(stream.read(_HEAD))
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (InvalidRequestError, tarfile.TarError, zlib.error, LZMAError, ZstdError):
+    except (tarfile.TarError, zlib.error, LZMAError, ZstdError, OSError):
         return False
     return True
+
+
+def _first_block(head: bytes) -> bytes:
+    """The first bytes that a file's beginning stands for, without its compression."""
+    import bz2
+    import lzma
+
+    import zstandard
+
+    if head.startswith(GZIP_MAGIC):
+        return zlib.decompressobj(31).decompress(head, tarfile.BLOCKSIZE)
+    if head.startswith(BZIP2_MAGIC):
+        return bz2.BZ2Decompressor().decompress(head, tarfile.BLOCKSIZE)
+    if head.startswith(XZ_MAGIC):
+        return lzma.LZMADecompressor().decompress(head, tarfile.BLOCKSIZE)
+    if head.startswith(ZSTD_MAGIC):
+        reader = zstandard.ZstdDecompressor().stream_reader(head)
+        return reader.read(tarfile.BLOCKSIZE)
+    return head[: tarfile.BLOCKSIZE]
 
 
 def digests(plan: CopyPlan, origin: Origin, fetched: Path) -> list[str]:

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,16 +30,16 @@ def store(site: Site) -> Iterator[None]:
 
     def seen() -> tuple[set[str], set[str], list[str]]:
         root = site.engine.folder / "root"
+        found = site.call("GET", "/images/json?all=1")
+        images = {image["Id"] for image in (found if isinstance(found, list) else [found])}
         layers = {path.name for path in (root / "layers").iterdir()}
-        images = (
-            {image["Id"] for image in site.call("GET", "/images/json?all=1") or []}
-            if isinstance(site.call("GET", "/images/json?all=1"), list)
-            else set()
-        )
         return layers, images, [path.name for path in (root / "tmp").iterdir()]
 
     before = seen()
     yield
+    deadline = time.monotonic() + 10
+    while seen() != before and time.monotonic() < deadline:
+        time.sleep(0.02)  # a container's files are deleted after the answer
     assert seen() == before
     assert not list((site.engine.run_dir / "build").glob("*"))
 
