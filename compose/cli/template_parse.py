@@ -15,7 +15,7 @@ from compose.errors import UsageError
 ACTION = re.compile(r"\{\{(?:(-)(?=\s))?(.*?)(?:(?<=\s)(-))?\}\}", re.DOTALL)
 WORD = re.compile(
     r"""(?P<text>"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+')|(?P<mark>:=|=|[()|,])"""
-    r"""|(?P<word>[^\s()|,="`']+)"""
+    r"""|(?P<word>(?:(?!:=)[^\s()|,="`'])+)"""
 )
 NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?)")
 BLOCKS = ("if", "with", "range")

@@ -31,8 +31,10 @@ def events(options: Options, invocation: Invocation) -> int:
     for row in operation(session, tuple(options.arguments), since, until):
         seconds, nanos = divmod(row.pop("nanos"), 10**9)
         if options.json:
-            when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanos:09}Z"
-            line = go_json({"time": when, "type": "container", **row})
+            fraction = f".{nanos:09}".rstrip("0").rstrip(".")
+            when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f"{fraction}Z"
+            document = {"time": when, "type": "container", **row}
+            line = go_json({key: document[key] for key in sorted(document)})
         else:
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
             facts = ", ".join(f"{key}={value}" for key, value in row["attributes"].items())

@@ -43,6 +43,7 @@ ROW = Row({
         ("{{range $k, $v := .Labels}}{{$k}}:{{$v}}{{end}}", "a:<1>"),
         ("{{$n := .Name}}{{with .Labels}}{{$n}}{{$.State}}{{end}}", "web-1running"),
         ("{{if .Health}}a{{else if .Name}}b{{else}}c{{end}}", "b"),
+        ("{{range $k,$v:=.Labels}}{{$k}}{{$v}}{{end}}", "a<1>"),
         ("{{(index .Publishers 1).TargetPort}}", "90"),
         ('{{.Label "a"}}|{{.Label "b"}}', "<1>|"),
         ('{{printf "%-8s|%5d|%q" .Name 7 .State}}', 'web-1   |    7|"running"'),
