@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -18,7 +18,7 @@ from engine.networks.addressing import lease_addresses
 from engine.networks.gateways import default_routes, free_interface, gateway_endpoint
 from engine.networks.model import Endpoint
 from engine.networks.names import names_of, view_of
-from engine.networks.naming import Served
+from engine.networks.naming import Served, ports_of
 from engine.networks.options import endpoint_interface, endpoint_sysctls
 from engine.networks.orders import endpoint_order
 from networking.ipam import AddressError, mac_for, parse_mac
@@ -61,9 +61,11 @@ class Connections:
         with _mapped(f"cannot connect {sandbox.name}"):
             try:
                 only = len(sandbox.endpoints) == 1
+                extra = {"dns": ports_of(sandbox.dns_sockets)} if sandbox.dns_sockets else {}
                 for request in sandbox.endpoints:
                     network = networks[request.network]
-                    made.append(await self._connect(sandbox, request, network, only=only))
+                    made.append(await self._connect(sandbox, request, network, only=only, **extra))
+                    extra = {}
                 if not only:
                     await self._route(sandbox.netns_fd, made)
                 made = await self._publish(sandbox, made)
@@ -125,8 +127,9 @@ class Connections:
         return view_of(endpoints, networks, servers)
 
     async def _connect(
-        self, sandbox: Sandbox, request: EndpointRequest, network: Network, *, only: bool = False
-    ) -> Endpoint:
+        self, sandbox: Sandbox, request: EndpointRequest, network: Network, *,
+        only: bool = False, **extra: Any,
+    ) -> Endpoint:  # fmt: skip
         """A link into the container; the `only` one brings the default routes along."""
         entry = self._records.entry(network.id)
         endpoint = self._plan(sandbox, request, entry)
@@ -135,7 +138,7 @@ class Connections:
             order = endpoint_order(network, entry.options, endpoint)
             if only:
                 order["gateways"] = [gateway for _, gateway in default_routes([endpoint]).values()]
-            await self._worker.perform("attach", sandbox.netns_fd, **order)
+            await self._worker.perform("attach", sandbox.netns_fd, **order, **extra)
         except NetworkWorkerError as error:
             self._records.forget(endpoint)
             raise EngineError(

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.networks.names import member_of
 from networking.dns.client import open_dns
+from networking.linux.inner import name_server
 from networking.linux.netlink import entered
+from networking.linux.nft import apply_batch
 from networking.resident.client import ResidentError
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from networking.dns.client import Dns
     from networking.dns.zone import Member, View
 
-ADDRESS = ("127.0.0.11", 53)
+#: Ports are the kernel's choice; rules inside lead port 53 there (networking.linux.inner).
+ADDRESS = ("127.0.0.11", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,17 @@ class Names:
                     os.close(fd)
 
 
+def ports_of(sockets: tuple[int, int]) -> tuple[int, int]:
+    """The ports that a UDP and a TCP socket are bound to."""
+    found = []
+    for fd in sockets:
+        with socket.socket(fileno=os.dup(fd)) as bound:
+            found.append(int(bound.getsockname()[1]))
+    return found[0], found[1]
+
+
 def open_inside(pid: int) -> tuple[int, ...]:
-    """UDP and TCP sockets at 127.0.0.11:53 in a process's namespace, and that; () if it is gone."""
+    """UDP and TCP sockets at 127.0.0.11 in a process's namespace, and that; () if it is gone."""
     try:
         netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -165,6 +177,7 @@ def open_inside(pid: int) -> tuple[int, ...]:
                     bound.bind(ADDRESS)
                     if kind == socket.SOCK_STREAM:
                         bound.listen(64)
+            apply_batch(name_server(*ports_of((made[0], made[1]))))
     except OSError:
         for fd in (*made, netns):
             os.close(fd)

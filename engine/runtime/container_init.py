@@ -41,8 +41,9 @@ FLAGS = {
     "mount": sc.CLONE_NEWNS, "pid": sc.CLONE_NEWPID, "net": sc.CLONE_NEWNET, "uts": sc.CLONE_NEWUTS,
     "ipc": sc.CLONE_NEWIPC, "cgroup": sc.CLONE_NEWCGROUP, "user": sc.CLONE_NEWUSER,
 }  # fmt: skip
-#: Where a container finds its DNS server: Docker's address.
-DNS_ADDRESS = ("127.0.0.11", 53)
+#: Where a container's DNS server listens: Docker's address, on a port of the kernel's choice. Rules
+#: inside lead port 53 there, so that the container's own programs may have it.
+DNS_ADDRESS = ("127.0.0.11", 0)
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 
 

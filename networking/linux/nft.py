@@ -22,7 +22,7 @@ GONE = (2,)
 #: Seconds in which the kernel must have answered; it does so before `send` returns.
 PATIENCE = 10.0
 CREATE = 0x400
-INET, BRIDGE = 1, 7
+INET, IPV4, BRIDGE = 1, 2, 7
 ACCEPT, DROP = 1, 0
 REG1, WORD = 1, tuple(range(8, 24))
 LOOKUP_INVERTED = 1
@@ -113,6 +113,20 @@ def conntrack(key: int, mask: int) -> bytes:
     bits = struct.pack("=I", mask)
     load = expression("ct", be32(2, key), be32(1, REG1))
     return load + masked(REG1, bits) + compare(REG1, bytes(4), equal=False)
+
+
+def rewrite(base: int, offset: int, value: bytes, checksum: int) -> bytes:
+    """Write packet bytes, and keep the Internet checksum at an offset of the same header right."""
+    load = expression("immediate", be32(1, REG1), nest(2, attr(1, value)))
+    return load + expression(
+        "payload",
+        be32(5, REG1),
+        be32(2, base),
+        be32(3, offset),
+        be32(4, len(value)),
+        be32(6, 1),
+        be32(7, checksum),
+    )
 
 
 def destination_nat(family: int, address: int, port: int) -> bytes:

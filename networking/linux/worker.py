@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from networking.linux import endpoints, links, networks, nft, ruleset
+from networking.linux.inner import name_server
 from networking.linux.netlink import Route, inside
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Worker:
             endpoints.make_link(self.route, request, fds[0])
             with inside(fds[0]) as inner:
                 endpoints.configure(inner, request)
+                if request.get("dns"):
+                    nft.apply_batch(name_server(*request["dns"]))
             endpoints.settle(self.route, request)
         except OSError:
             self.detach(request, fds)

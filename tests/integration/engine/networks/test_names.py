@@ -210,3 +210,18 @@ def _is_dns_of(pid: str, run_dir: str) -> bool:
     except OSError:
         return False
     return "networking.dns.server" in words and run_dir in words
+
+
+def test_a_container_may_serve_dns_itself_on_every_address(town: Town) -> None:
+    town.network("net", "10.104.200.0/24")
+    server, box = town.run("server", "net"), town.run("box", "net")
+    thread = upstream(server.site.listen("0.0.0.0", 53, socket.SOCK_DGRAM), "192.0.2.57")
+    listener = server.site.listen("0.0.0.0", 53)
+    assert server.ask("box") == ["10.104.200.3"]
+    query = dns.message.make_query("example.com", "A")
+    client = box.site.open(kind=socket.SOCK_DGRAM)
+    client.sendto(query.to_wire(), ("10.104.200.2", 53))
+    assert "192.0.2.57" in str(dns.message.from_wire(client.recv(2000)))
+    assert box.site.reaches("10.104.200.2", 53)
+    thread.join()
+    assert listener

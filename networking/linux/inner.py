@@ -1,0 +1,45 @@
+"""Rules inside a container's namespace: its name server answers at port 53 without having that port.
+
+The server's sockets are bound at 127.0.0.11 on ports of the kernel's choice, so that a container may
+itself serve DNS on every address. Port numbers are changed on the way out, without connection
+tracking, which would cost every packet of the container something.
+"""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+
+from networking.linux import nft
+
+TABLE, CHAIN = "pycompose-dns", "output"
+ADDRESS, PORT = IPv4Address("127.0.0.11"), 53
+_OUTPUT, _L4PROTO = 3, 16
+#: Protocol numbers, and where a transport header has its checksum.
+_UDP, _TCP = (17, 6), (6, 16)
+
+
+def name_server(udp_port: int, tcp_port: int) -> list[nft.Message]:
+    """The rules, in place of whatever was there."""
+    table = nft.table(nft.IPV4, TABLE)
+    out = [table, nft.table(nft.IPV4, TABLE, delete=True), table]
+    out.append(nft.chain(nft.IPV4, TABLE, CHAIN, "filter", _OUTPUT, -300))
+    for (protocol, checksum), port in ((_UDP, udp_port), (_TCP, tcp_port)):
+        kind = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([protocol]))
+        asked = _is(16, ADDRESS.packed, 1) + kind + _is(2, _word(PORT), 2)
+        answered = _is(12, ADDRESS.packed, 1) + kind + _is(0, _word(port), 2)
+        out.append(_rule(asked, nft.rewrite(2, 2, _word(port), checksum)))
+        out.append(_rule(answered, nft.rewrite(2, 0, _word(PORT), checksum)))
+    return out
+
+
+def _rule(*expressions: bytes) -> nft.Message:
+    return nft.rule(nft.IPV4, TABLE, CHAIN, *expressions)
+
+
+def _is(offset: int, value: bytes, base: int) -> bytes:
+    return nft.payload(base, offset, len(value), nft.REG1) + nft.compare(nft.REG1, value)
+
+
+def _word(port: int) -> bytes:
+    return struct.pack(">H", port)
