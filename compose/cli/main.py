@@ -79,6 +79,7 @@ COMMANDS = {
     "up": ("up", "Create and start containers"),
     "version": ("version", "Show the version information"),
     "volumes": ("list", "List volumes"),
+    "watch": ("watch", "Watch build context for service and rebuild/refresh containers when files are updated"),
     "why": ("why", "Explain the state of a service: how it ended, its probe, its last events and lines"),
     "wait": ("observe", "Block until containers of all (or specified) services stop."),
 }  # fmt: skip

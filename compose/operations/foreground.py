@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from compose.operations.progress import Style
     from compose.operations.session import Session
     from compose.operations.up import UpRequest
+    from compose.operations.watch import Watcher
     from compose.planner.steps import Plan
 
 GRACEFULLY = "Gracefully Stopping... press Ctrl+C again to force"
@@ -51,6 +53,10 @@ ABORTING = "Aborting on container exit..."
 def run_foreground(request: UpRequest, aim: Aim, session: Session) -> int:
     """Create, then start and read along. Returns the exit code. Raises ComposeError."""
     check_names(request, aim)
+    if request.watch:
+        from compose.operations.watch import find_triggers
+
+        find_triggers(aim.project)
     code = converge(aim, session)
     if code or session.dry_run:
         return code
@@ -84,6 +90,8 @@ class _Foreground:
         self._reading = trio.CancelScope()
         self._terminals: list[str] = []
         self._footer: Footer | None = None
+        self._watching: trio.CancelScope | None = None
+        self._watcher: Watcher | None = None
         out = session.out
         if request.menu:
             self._footer = Footer(out, self._menu, lambda: window_size()[1] or 80)
@@ -123,12 +131,14 @@ class _Foreground:
                 await nursery.start(self._listen_for_signals)
                 nursery.start_soon(self._way_down, hub)
                 if self._footer is not None:
-                    nursery.start_soon(read_keys, self._on_key)
+                    nursery.start_soon(read_keys, partial(self._on_key, hub, nursery))
                 with self._reading:
                     async with trio.open_nursery() as reading:
                         await reading.start(hub.run, sources, running)
                         self._show_menu()
                         await self._start(decision, sources)
+                        if self._request.watch and not self._stop.is_set():
+                            self._toggle_watch(hub, nursery)
                 nursery.cancel_scope.cancel()
         return self._code
 
@@ -249,6 +259,8 @@ class _Foreground:
         """Once the stop is asked for: start nothing more, stop all, and end the reading."""
         await self._stop.wait()
         self._starting.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await self._started.wait()
         observed = await look_again(self._engine, self._aim.project)
         plan = plan_stop(self._aim.project, observed, self._monitored(), self._request.timeout)
@@ -265,8 +277,40 @@ class _Foreground:
         world = World(self._aim.project.name, self._aim.project)
         await apply_plan(plan, self._engine, world, self._session.lines, keep_going=True)
 
+    def _toggle_watch(self, hub: LogHub, nursery: trio.Nursery) -> None:
+        """Begin or end watching. While it lasts, the end of all containers is not the end."""
+        if self._watching is not None:
+            self._watching.cancel()
+            return
+        from compose.operations.watch import Watcher, find_triggers
+
+        if self._watcher is None:
+            project = self._aim.project
+            try:
+                triggers = find_triggers(project)
+            except ProjectError as error:
+                self._say(str(error))
+                return
+            self._watcher = Watcher(self._engine, self._session, project, triggers, self._say)
+        self._watching = trio.CancelScope()
+        nursery.start_soon(self._watch, hub, self._watcher, self._watching)
+
+    async def _watch(self, hub: LogHub, watcher: Watcher, scope: trio.CancelScope) -> None:
+        hub.hold()
+        self._show_menu()
+        try:
+            with scope:
+                await watcher.run()
+        except ComposeError as error:
+            self._say(f"watch: {error}")
+        finally:
+            self._watching = None
+            hub.release()
+        self._say("Watch disabled")
+
     def _menu(self, width: int) -> str:
-        return menu_line(watching=False, colours=self._request.colours, width=width)
+        watching = self._watching is not None
+        return menu_line(watching=watching, colours=self._request.colours, width=width)
 
     def _show_menu(self) -> None:
         if self._footer is not None:
@@ -276,8 +320,10 @@ class _Foreground:
         if self._footer is not None:
             self._footer.close()
 
-    async def _on_key(self, key: str) -> None:
+    async def _on_key(self, hub: LogHub, nursery: trio.Nursery, key: str) -> None:
         match key:
+            case "w":
+                self._toggle_watch(hub, nursery)
             case "v":
                 self._say((await trio.to_thread.run_sync(self._request.view_services)).rstrip())
             case "o":

@@ -47,6 +47,7 @@ class UpRequest(Record):
     timestamps: bool = False
     colours: bool = False
     menu: bool = False
+    watch: bool = False
     view_services: Callable[[], str] = lambda: ""
     view_config: Callable[[], str] = lambda: ""
 

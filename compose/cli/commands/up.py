@@ -93,8 +93,8 @@ def up(options: Options, invocation: Invocation) -> int:
         )
     if options.always_recreate_deps and options.no_recreate:
         raise UsageError("--always-recreate-deps and --no-recreate are incompatible")
-    if options.watch:
-        raise UsageError("--watch is not supported: run up again after a change")
+    if options.watch and detach:
+        raise UsageError("--watch cannot be combined with --detach, --wait or --no-start")
     recreate_deps = "force" if options.always_recreate_deps else "diverged"
     request = UpRequest(
         **common(options, invocation),
@@ -115,6 +115,7 @@ def up(options: Options, invocation: Invocation) -> int:
         prefix=not options.no_log_prefix,
         timestamps=options.timestamps,
         colours=invocation.colours(no_color=options.no_color),
+        watch=options.watch,
         menu=not detach and wants_menu(options, invocation),
         view_services=lambda: services_text(invocation),
         view_config=lambda: config_text(invocation),
@@ -208,7 +209,7 @@ COMMANDS = {
             Flag("timestamps", help="Show timestamps"),
             Flag("wait", help="Wait for services to be running|healthy. Implies detached mode."),
             Flag("wait-timeout", kind="number", help="Maximum duration in seconds to wait for the project to be running|healthy"),
-            Flag("watch", "w", help="Watch source code and rebuild/refresh containers when files are updated.", hidden=True),
+            Flag("watch", "w", help="Watch source code and rebuild/refresh containers when files are updated."),
         ),
         up,
     ),

@@ -1,0 +1,1 @@
+"""develop.watch, its rules and its eyes."""
