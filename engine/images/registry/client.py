@@ -8,7 +8,7 @@ Sources: OCI distribution-spec v1.1; Docker's token authentication specification
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -58,12 +58,13 @@ class RegistryClient:
         path = f"/v2/{repository}/manifests/{reference}"
         raw = bytearray()
         async with self.answer("GET", path, repository, headers=_ACCEPT) as response:
-            async for chunk in response.aiter_bytes():
-                raw += chunk
-                if len(raw) > SIZE_LIMIT:
-                    raise RegistryError(
-                        f"the manifest of {repository}:{reference} is over {SIZE_LIMIT} bytes"
-                    )
+            async with aclosing(response.aiter_bytes()) as chunks:
+                async for chunk in chunks:
+                    raw += chunk
+                    if len(raw) > SIZE_LIMIT:
+                        raise RegistryError(
+                            f"the manifest of {repository}:{reference} is over {SIZE_LIMIT} bytes"
+                        )
             kind = response.headers.get("content-type", "")
         expected = reference if is_digest(reference) else ""
         return parse_manifest(bytes(raw), kind, expected)

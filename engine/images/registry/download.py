@@ -6,6 +6,7 @@ the next download of that digest goes on from it. Writing and hashing happen in 
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -77,11 +78,12 @@ async def _fetch(
             await trio.to_thread.run_sync(partial.restart)  # it knows no ranges
             if response.status_code != 200:
                 return
-        async for chunk in response.aiter_raw(CHUNK):
-            if partial.size + len(chunk) > blob.size:
-                await trio.to_thread.run_sync(partial.restart)
-                raise RegistryError(
-                    f"blob {blob.digest} is larger than the {blob.size} bytes promised"
-                )
-            await trio.to_thread.run_sync(partial.write, chunk)
-            tell(partial.size)
+        async with aclosing(response.aiter_raw(CHUNK)) as chunks:
+            async for chunk in chunks:
+                if partial.size + len(chunk) > blob.size:
+                    await trio.to_thread.run_sync(partial.restart)
+                    raise RegistryError(
+                        f"blob {blob.digest} is larger than the {blob.size} bytes promised"
+                    )
+                await trio.to_thread.run_sync(partial.write, chunk)
+                tell(partial.size)

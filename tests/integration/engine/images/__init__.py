@@ -1,0 +1,1 @@
+"""Images with a real disk, a real network, real tools."""
