@@ -49,7 +49,7 @@ class Store:
 
     def words(self, layer: str = "") -> list[str]:
         """The statuses, of one layer if it is named; each once."""
-        found = [m["status"] for m in self.told if not layer or m.get("id") == layer[7:19]]
+        found = [m.get("status", "") for m in self.told if not layer or m.get("id") == layer[7:19]]
         return list(dict.fromkeys(found))
 
     def content(self, image: Image, name: str) -> bytes:
