@@ -8,6 +8,7 @@ Sources: OCI distribution-spec v1.1; Docker's token authentication specification
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -58,7 +59,7 @@ class RegistryClient:
         path = f"/v2/{repository}/manifests/{reference}"
         raw = bytearray()
         async with self.answer("GET", path, repository, headers=_ACCEPT) as response:
-            async with aclosing(response.aiter_bytes()) as chunks:
+            async with aclosing(generator(response.aiter_bytes())) as chunks:
                 async for chunk in chunks:
                     raw += chunk
                     if len(raw) > SIZE_LIMIT:
@@ -277,6 +278,12 @@ class RegistryClient:
             raise RegistryError(f"the token server {realm} sent no token")
         self._identity_token = str(document.get("refresh_token") or "")
         return token
+
+
+def generator(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """What httpx gives is one, and its types do not say so: whoever breaks off must close it."""
+    assert isinstance(chunks, AsyncGenerator)
+    return chunks
 
 
 _ACCEPT = {"Accept": ", ".join(ACCEPTED)}

@@ -14,7 +14,7 @@ import trio
 
 from engine.errors import HostLimitError
 from engine.images.registry.answers import RegistryError, backoff
-from engine.images.registry.client import CHUNK, SILENCES
+from engine.images.registry.client import CHUNK, SILENCES, generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ async def _fetch(
             await trio.to_thread.run_sync(partial.restart)  # it knows no ranges
             if response.status_code != 200:
                 return
-        async with aclosing(response.aiter_raw(CHUNK)) as chunks:
+        async with aclosing(generator(response.aiter_raw(CHUNK))) as chunks:
             async for chunk in chunks:
                 if partial.size + len(chunk) > blob.size:
                     await trio.to_thread.run_sync(partial.restart)
