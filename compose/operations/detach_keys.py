@@ -32,24 +32,24 @@ class DetachKeys:
     """Watches what is typed; keys that may begin the sequence are held back until it is known."""
 
     def __init__(self, keys: bytes) -> None:
-        self._keys = keys
+        self.keys = keys
         self._held = 0
         self.detached = False
 
     def feed(self, data: bytes) -> bytes:
         """What is to be sent on; `detached` is set once the sequence is complete."""
-        if not self._keys:
+        if not self.keys:
             return data
         out = bytearray()
         for byte in data:
-            if byte == self._keys[self._held]:
+            if byte == self.keys[self._held]:
                 self._held += 1
-                if self._held == len(self._keys):
+                if self._held == len(self.keys):
                     self.detached = True
                     return bytes(out)
                 continue
-            out += self._keys[: self._held]
-            self._held = int(byte == self._keys[0])
+            out += self.keys[: self._held]
+            self._held = int(byte == self.keys[0])
             if not self._held:
                 out.append(byte)
         return bytes(out)

@@ -157,6 +157,8 @@ class _Copier:
         try:
             if data:
                 self._connection.sendall(self._keys.feed(data))
+                if self._keys.detached:  # the engine is told too: it is no lost connection
+                    self._connection.sendall(self._keys.keys)
                 return True
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:

@@ -83,14 +83,17 @@ async def _serve(
     joined = await _joined(engine, container, client, wants)
     if joined is None:
         return
+    # As Docker has it: what is open for more than one client, or a terminal, outlives this one.
+    passes_end = container.config.stdin_once and not container.config.tty and wants["stdin"]
     try:
         outcome = await pump(
             client, joined, multiplexed=multiplexed, stdin=wants["stdin"], keys=keys,
+            passes_end=passes_end,
             recorded=partial(engine.containers.wait_recorded, container.id),
         )  # fmt: skip
     finally:
         with trio.CancelScope(shield=True):
-            if container.config.stdin_once and wants["stdin"]:
+            if passes_end:
                 await joined.close_stdin()
             await joined.aclose()
     if outcome is Outcome.DETACHED:

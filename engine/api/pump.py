@@ -87,9 +87,13 @@ async def pump(
     multiplexed: bool,
     stdin: bool,
     keys: DetachKeys | None = None,
+    passes_end: bool = True,
     recorded: Callable[[], Awaitable[None]],
 ) -> Outcome:
-    """Move bytes; `recorded` returns when the end of the process is known to whoever asks."""
+    """Move bytes; `recorded` returns when the end of the process is known to whoever asks.
+
+    `passes_end`: the end of the client's input is that of the process's, too.
+    """
     outcome = Outcome.GONE
 
     async def upwards(scope: trio.CancelScope) -> None:
@@ -103,7 +107,7 @@ async def pump(
                     outcome = Outcome.DETACHED
                     scope.cancel()
                     return
-            if stdin:
+            if stdin and passes_end:
                 await attachment.close_stdin()  # a half-close: output goes on
             await client.wait_gone()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
