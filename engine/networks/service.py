@@ -2,7 +2,8 @@
 
 Rules: the records are the truth, the kernel follows. Kernel work goes through the network worker,
 names through the DNS server, what the kernel cannot carry through the relay. At start-up everything
-that should be is put in place in one transaction, and what should not be is swept away.
+that should be is put in place in one transaction, and what should not be is swept away. While there
+is neither an endpoint nor a network of anybody's the host is left alone: no rule, no default bridge.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import secrets
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import trio
 
 from engine.errors import ConflictError, EngineError, ForbiddenError, NotFoundError
 from engine.networks.addressing import plan_subnets
@@ -60,6 +63,8 @@ class Networks:
         self._connections = Connections(
             self._records, events, worker, names, publisher, self._veth_prefix
         )
+        self._resting = True
+        self._turn = trio.Lock()
 
     @property
     def veth_prefix(self) -> str:
@@ -67,18 +72,51 @@ class Networks:
         return self._veth_prefix
 
     async def open(self) -> None:
-        """Bring the rules and the links of all known networks about; make the predefined ones."""
+        """Make the predefined networks; bring about what is needed of rules and links."""
         await self._names.open()
-        await self._worker.perform("open", veth_prefix=self._veth_prefix)
         for name, driver in (("host", "host"), ("none", "null")):
             if self._records.named(name) is None:
                 self._records.add(Network(secrets.token_hex(32), name, driver, time.time_ns()))
-        for network in self.all():
-            if network.has_bridge:
-                await self._make_link(network)
         if self._records.named("bridge") is None:
             options = {f"{BRIDGE}default_bridge": "true"}
             await self.create(NetworkRequest("bridge", options=options))
+        if self._idle():
+            await self._leave_the_host()
+        else:
+            await self._wake()
+
+    def _idle(self) -> bool:
+        """Whether nobody needs a rule or a bridge."""
+        own = (n for n in self.all() if n.has_bridge and n.name not in PREDEFINED)
+        return next(own, None) is None and not self._records.endpoints()
+
+    async def _wake(self) -> None:
+        """The rules, and the links of all networks. Idempotent.
+
+        Whoever needs them records why before the next checkpoint, or `rest` could come between.
+        """
+        async with self._turn:
+            if not self._resting:
+                return
+            await self._worker.perform("open", veth_prefix=self._veth_prefix)
+            for network in self.all():
+                if network.has_bridge:
+                    await self._make_link(network)
+            self._resting = False
+
+    async def rest(self) -> None:
+        """Take rules and bridges away if nobody needs them any more; the next who does has them back."""
+        async with self._turn:
+            if not self._resting and self._idle():
+                await self._leave_the_host()
+
+    async def _leave_the_host(self) -> None:
+        for network in self.all():
+            if network.has_bridge:
+                await wait_unused(network.link, self._veth_prefix)
+                await self._worker.perform("remove_network", **self._order(network))
+        await self._worker.perform("close")
+        self._resting = True
 
     def hang_up(self) -> None:
         """The processes beside the engine go on without it."""
@@ -88,11 +126,7 @@ class Networks:
         """Take every bridge, every rule and both processes away; the next `open` makes them again."""
         await self._names.stop()
         await self._publisher.stop()
-        for network in self.all():
-            if network.has_bridge:
-                await wait_unused(network.link, self._veth_prefix)
-                await self._worker.perform("remove_network", **self._order(network))
-        await self._worker.perform("close")
+        await self._leave_the_host()
 
     def all(self) -> list[Network]:
         """Every network, by name."""
@@ -120,6 +154,8 @@ class Networks:
     ) -> tuple[Network, tuple[str, ...]]:
         """The same, with what its maker should know."""
         warnings = check_request(request)
+        if request.name not in PREDEFINED:
+            await self._wake()  # first: no checkpoint may come between a plan and its record
         if self._records.named(request.name) is not None:
             raise ConflictError(f"network with name {request.name} already exists")
         options = read_options(request.options)
@@ -148,7 +184,7 @@ class Networks:
         )
         self._records.add(network)
         try:
-            if network.has_bridge:
+            if network.has_bridge and not self._resting:
                 await self._make_link(network)
         except BaseException:
             self._records.remove(network)
@@ -174,6 +210,7 @@ class Networks:
             await self._worker.perform("remove_network", **self._order(network))
         self._records.remove(network)
         self._announce("destroy", network)
+        await self.rest()
         return network
 
     def endpoints_of(self, network_id: str) -> list[Endpoint]:
@@ -187,10 +224,12 @@ class Networks:
     async def attach(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """Connect a prepared container to its networks and publish its ports: all or nothing."""
         networks = {request.network: self.find(request.network) for request in sandbox.endpoints}
+        await self._wake()
         return await self._connections.attach(sandbox, networks)
 
     async def connect(self, sandbox: Sandbox) -> Endpoint:
         """Connect a running container to one more network."""
+        await self._wake()
         return await self._connections.connect(sandbox, self.find(sandbox.endpoints[0].network))
 
     async def disconnect(
@@ -213,7 +252,8 @@ class Networks:
         for endpoint in gone:
             self._records.forget(endpoint)
         present = self._records.endpoints()
-        await self._reset_rules(present)
+        if not self._resting:
+            await self._reset_rules(present)
         keep = [network.link for network in self.all()] + [e.veth for e in present]
         await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=keep)
         pairs = [(self._records.entry(e.network_id), e) for e in present]
@@ -227,6 +267,7 @@ class Networks:
             if (endpoints := self._records.endpoints_for(container))
         }
         await self._names.restore(present, served)
+        await self.rest()
 
     async def _reset_rules(self, endpoints: list[Endpoint]) -> None:
         """The whole ruleset in one transaction, by way of a file: it may be long."""

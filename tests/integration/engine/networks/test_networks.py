@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import docker.errors
 import pytest
 
+from networking.linux import nft
 from tests.integration.engine.networks.town import Town
 
 pytestmark = pytest.mark.root
@@ -222,3 +225,31 @@ def test_macvlan_containers_are_on_the_wire(town: Town) -> None:
     finally:
         town.clear()
         town.host.run("ip", "link", "del", "lan0")
+
+
+def test_the_host_is_left_alone_while_nobody_needs_it(town: Town) -> None:
+    def left() -> list[str]:
+        with town.host.entered():
+            tables = [name for _, name in nft.tables()]
+        return tables + [name for name in town.host.links() if name.startswith(("br-", "ve"))]
+
+    town.network("passing")
+    assert left()
+    town.client.api.remove_network("passing")
+    assert left() == []
+    on_default = town.run("first")
+    assert on_default.address("bridge")
+    town.network("again")
+    town.client.api.remove_network("again")
+    assert left()
+    on_default.container.remove(force=True)
+    town.kill_engine()
+    assert left() == []
+
+
+def test_networks_made_at_once_have_subnets_of_their_own(town: Town) -> None:
+    names = [f"crowd{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(town.network, names))
+    shown = [town.client.api.inspect_network(name) for name in names]
+    assert len({one["IPAM"]["Config"][0]["Subnet"] for one in shown}) == len(names)
