@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compose.loader.render import yaml_key
 from compose.loader.shapes import Kind, Shape, shapes
 from compose.loader.tree import FaultError, kind
 from compose.loader.unique import with_nulls
@@ -39,15 +40,15 @@ def _struct(tree: Any, shape: Shape, path: Path) -> dict[str, Any]:
         if _printed(value, attribute):
             found[name] = value
     for name in sorted(name for name in tree if name.startswith("x-")):
-        found[name] = _ordered(tree[name])
+        found[name] = ordered(tree[name])
     return found
 
 
-def _ordered(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     """The value with the keys of all its mappings sorted."""
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    return [_ordered(entry) for entry in value] if isinstance(value, list) else value
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return [ordered(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _printed(value: Any, attribute: Kind) -> bool:
@@ -148,7 +149,7 @@ def as_yaml(full: dict[str, Any], shape: Shape | None = None) -> dict[str, Any]:
     for name, value in full.items():
         attribute = shape.get(name)
         if attribute is None:
-            found[name] = value
+            found[name] = in_yaml_order(value)
             continue
         pruned = _pruned(value, attribute)
         if pruned is None or (attribute.always and attribute.form == "one" and not pruned):
@@ -163,6 +164,13 @@ def as_yaml(full: dict[str, Any], shape: Shape | None = None) -> dict[str, Any]:
     return found
 
 
+def in_yaml_order(value: Any) -> Any:
+    """The value with the keys of all its mappings in the order that YAML is written in."""
+    if isinstance(value, dict):
+        return {key: in_yaml_order(value[key]) for key in sorted(value, key=yaml_key)}
+    return [in_yaml_order(entry) for entry in value] if isinstance(value, list) else value
+
+
 def _pruned(value: Any, attribute: Kind) -> Any:
     if value is None:
         return None
@@ -171,8 +179,13 @@ def _pruned(value: Any, attribute: Kind) -> Any:
         if attribute.form == "list":
             return [as_yaml(entry, shape) for entry in value]
         if attribute.form == "map":
-            return {name: entry and as_yaml(entry, shape) for name, entry in value.items()}
+            return {
+                name: value[name] and as_yaml(value[name], shape)
+                for name in sorted(value, key=yaml_key)
+            }
         return as_yaml(value, shape)
+    if isinstance(value, dict):
+        value = in_yaml_order(value)
     if attribute.form == "limits":
         return {
             name: limit if isinstance(limit, int) else {"soft": 0, "hard": 0, **limit}

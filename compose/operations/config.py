@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import select
-from compose.loader.document import as_json, as_yaml, service_as_json
+from compose.loader.document import as_json, as_yaml, in_yaml_order, ordered, service_as_json
 from compose.loader.load import (
     Composed,
     compose_document,
@@ -104,15 +104,9 @@ def _raw(request: ConfigRequest) -> ConfigOutput:
         return _listing(request, request.listing)
     if request.quiet:
         return ConfigOutput("", warnings)
-    ordered = _sorted(tree)
-    text = indented_json(with_nulls(ordered)) if request.format == "json" else yaml_text(ordered)
-    return ConfigOutput(text, warnings)
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(entry) for entry in value] if isinstance(value, list) else value
+    if request.format == "json":
+        return ConfigOutput(indented_json(with_nulls(ordered(tree))), warnings)
+    return ConfigOutput(yaml_text(in_yaml_order(tree)), warnings)
 
 
 def _listing(request: ConfigRequest, listing: Listing) -> ConfigOutput:
@@ -210,7 +204,7 @@ def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
     names = ("Name", "DefaultValue", "PresenceValue", "Required")
     table = {name: dict(zip(names, found[name], strict=True)) for name in sorted(found)}
     if form == "json":
-        return indented_json(table) + "\n"
+        return indented_json(table, "    ") + "\n\n"
     return yaml_text(
         {
             name: {key.lower(): value for key, value in entry.items()}

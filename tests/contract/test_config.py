@@ -89,7 +89,7 @@ def bench(
 
 
 def test_the_corpus_is_large() -> None:
-    assert len({case.folder for case in cases()}) >= 30
+    assert len({case.folder for case in cases()}) >= 250
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
