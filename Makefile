@@ -15,11 +15,11 @@ PYTEST := $(BIN)/python -m pytest
 # pip leaves a stamp when it is done, so a second run takes seconds.
 $(VENV)/runtime.stamp: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable .
 	touch $@
 
 $(VENV)/development.stamp: $(VENV)/runtime.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
 	touch $@
 
 demo: $(VENV)/runtime.stamp

@@ -10,12 +10,13 @@ is kept as `rest` for whoever takes the connection over.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_HEAD = 1 << 16
+#: What stands for itself in a query (RFC 3986, 2.3).
+UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class WireError(Exception):
@@ -57,8 +58,13 @@ def encode_query(pairs: Mapping[str, str | list[str]]) -> str:
         for key, values in pairs.items()
         for value in ([values] if isinstance(values, str) else values)
     ]
-    text = "&".join(f"{quote(key)}={quote(value, safe='')}" for key, value in flat)
+    text = "&".join(f"{encoded(key)}={encoded(value)}" for key, value in flat)
     return f"?{text}" if text else ""
+
+
+def encoded(text: str) -> str:
+    """Percent-encoded. Not urllib's quote: its import is 5 ms of the start of every command."""
+    return "".join(chr(one) if one in UNRESERVED else f"%{one:02X}" for one in text.encode())
 
 
 class ResponseReader:

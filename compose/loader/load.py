@@ -6,7 +6,6 @@ files -> parse -> interpolate -> extends -> include -> merge -> validate -> cano
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compose.errors import ProjectError
@@ -23,6 +22,8 @@ from compose.loader.request import LoadRequest
 from compose.loader.settings import Settings
 from compose.loader.sources import Disk
 from compose.loader.tree import FaultError
+from compose.model.digest import digest
+from compose.model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +42,7 @@ NO_FILES = (
 )
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Record):
     """A project, the warnings on the way to it, and the variables its files could use."""
 
     project: Project
@@ -55,8 +55,7 @@ class Loaded:
         return self.settings.environment
 
 
-@dataclass(frozen=True)
-class Composed:
+class Composed(Record):
     """A project as a full document, before it is bound to types."""
 
     full: Mapping[str, Any]
@@ -121,13 +120,11 @@ def service_hash(service: Service) -> str:
 
 def document_hash(service: Mapping[str, Any]) -> str:
     """The same of a service's JSON document."""
-    import hashlib
-
     left_out = {"build", "pull_policy", "scale", "depends_on", "profiles"}
     parts = {key: value for key, value in service.items() if key not in left_out}
     if "deploy" in parts:
         parts["deploy"] = {key: v for key, v in parts["deploy"].items() if key != "replicas"}
-    return hashlib.sha256(compact_json(parts).encode()).hexdigest()
+    return digest(compact_json(parts))
 
 
 class _Run:

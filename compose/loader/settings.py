@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os.path
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import dotenv
 from compose.loader.interpolate import to_boolean
 from compose.loader.template import TemplateError, substitute
+from compose.model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,8 +33,7 @@ OVERRIDES = (
 )
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """The answers; `files` are absolute, "-" is standard input, () if there are none."""
 
     name: str

@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.payloads.container import image_of
+from compose.engine_client.payloads.references import REMOTE
 from compose.model import labels
-from compose.operations.build_inputs import REMOTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

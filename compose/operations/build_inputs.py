@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from compose.engine_client.payloads.container import image_of
+from compose.engine_client.payloads.references import REMOTE
 from compose.errors import ProjectError
 from compose.model.record import Record
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Service
 
-REMOTE = re.compile(r"(https?|git|ssh)://|git@|github\.com/")
 #: The folder of the context's tar that holds the folders of named contexts.
 CONTEXTS_FOLDER = ".pycompose-contexts"
 

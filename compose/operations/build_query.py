@@ -9,10 +9,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.payloads.container import image_of
+from compose.engine_client.payloads.references import REMOTE
 from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.record import EMPTY, Record
-from compose.operations.build_inputs import REMOTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

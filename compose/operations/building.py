@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls
 from compose.engine_client.json_stream import JsonStream
+from compose.engine_client.payloads.references import REMOTE
 from compose.errors import EngineRefusedError, ProjectError
 from compose.operations.archives import CHUNK
 from compose.operations.build_inputs import (
-    REMOTE,
     BuildInputs,
     agents_of,
     gather_inputs,

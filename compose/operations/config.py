@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from compose.errors import ProjectError, UsageError
@@ -19,7 +18,7 @@ from compose.loader.render import indented_json, yaml_text
 from compose.loader.request import LoadRequest
 from compose.loader.template import Variable, variables
 from compose.loader.unique import with_nulls
-from compose.model.record import changed
+from compose.model.record import Record, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,8 +36,7 @@ Listing = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class ConfigRequest:
+class ConfigRequest(Record):
     """What `config` is asked for; `listing` None is the whole document.
 
     `hashed` names the services of the listing "hash", () being all. `resolve_digest` turns an image's
@@ -55,8 +53,7 @@ class ConfigRequest:
     resolve_digest: Callable[[str], str] | None = None
 
 
-@dataclass(frozen=True)
-class ConfigOutput:
+class ConfigOutput(Record):
     """The text for standard output, and the warnings for standard error."""
 
     text: str
@@ -239,8 +236,8 @@ def _pinned(composed: Composed, request: ConfigRequest) -> Composed:
             } | {"command": None, "entrypoint": None}
         services[name] = pinned
     if request.lock_image_digests:
-        return replace(composed, full={"name": "", "services": services})
-    return replace(composed, full={**composed.full, "services": services})
+        return changed(composed, full={"name": "", "services": services})
+    return changed(composed, full={**composed.full, "services": services})
 
 
 def _by_digest(image: str, resolve: Callable[[str], str] | None) -> str:

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from compose.model.digest import sha256
 from compose.model.record import changed
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def _with_digests(sources: Mapping[str, FileSource]) -> dict[str, FileSource]:
 
 def file_digest(path: str) -> str:
     """SHA-256 in hex; "" for what is no readable file: creating the container will say why."""
-    import hashlib
-
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -45,10 +44,10 @@ def file_digest(path: str) -> str:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
             return ""
-        digest = hashlib.sha256()
+        found_digest = sha256()
         while data := os.read(number, 1 << 20):
-            digest.update(data)
-        return digest.hexdigest()
+            found_digest.update(data)
+        return str(found_digest.hexdigest())
     except OSError:
         return ""
     finally:

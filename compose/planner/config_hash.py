@@ -7,10 +7,11 @@ of configs and secrets have a hash of their own, so that this one stays docker c
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from compose.model.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +29,6 @@ Encode = Callable[[Any], str]
 def plain_json(document: Any) -> str:
     """JSON without blanks, keys in their order."""
     return json.dumps(document, separators=(",", ":"), default=str)
-
-
-def digest(text: str) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def shared_services(service: Service) -> tuple[str, ...]:

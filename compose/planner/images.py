@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from compose.errors import ProjectError
@@ -141,6 +140,8 @@ def refresh_age(service: Service, how: str) -> int | None:
 
 def tagged_time(text: str) -> float:
     """An RFC 3339 time as seconds; 0 if it is not known."""
+    from datetime import datetime  # needed for a policy of an age alone
+
     found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?", text)
     if not found:
         return 0.0
