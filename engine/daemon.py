@@ -126,6 +126,7 @@ def compose_engine(
     builder = Builder(
         rooms.images, rooms.database, ContainerRunner(containers), pull,
         rooms.layout.cache_mounts, rooms.layout.run / "build",
+        nursery=nursery,
     )  # fmt: skip
     return Engine(
         id=rooms.engine_id,

@@ -9,7 +9,7 @@ import stat
 import tarfile
 import zlib
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from engine.build import files, remote, sources
@@ -259,10 +259,19 @@ def apply(
     if plan.chown:
         with files.mounted(lower, work / "owners") as root:
             owner = read_owner(root, plan.chown)
-    with (
-        opened(plan, origin, fetched, extract=True) as selections,
-        files.mounted(() if plan.link else lower, work / "target") as root,
-    ):
+    target = work / "target"
+    with opened(plan, origin, fetched, extract=True) as selections:
         placing = files.Placing(plan.destination, owner, mode, keep_parents=plan.parents)
-        files.place(root, selections, placing)
-    return work / "target" / "upper"
+        with files.mounted(() if plan.link else lower, target) as root:
+            claimed = files.claim_empty(root, selections, placing) if origin.folder else None
+            if claimed is None:
+                files.place(root, selections, placing)
+        if claimed is not None:
+            path, made = claimed
+            placing = replace(placing, destination=f"{path}/", share=True, fresh=made)
+            upper = os.open(target / "upper", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                files.place(upper, selections, placing)
+            finally:
+                os.close(upper)
+    return target / "upper"

@@ -51,7 +51,8 @@ DISK_SHARE = 0.1
 class Builder:
     """Builds images from Dockerfiles. `cache_mounts` is the folder of RUN --mount=type=cache.
 
-    `private` is the folder where secrets lie while a RUN sees them.
+    `private` is the folder where secrets lie while a RUN sees them; `nursery` is the engine's, for
+    what goes on after an answer.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Builder:
         private: Path,
         *,
         clock_ns: Callable[[], int] = time.time_ns,
+        nursery: trio.Nursery | None = None,
     ) -> None:
         self.cache = BuildCache(images, database, clock_ns)
         self._images = images
@@ -72,6 +74,7 @@ class Builder:
         self._cache_mounts = cache_mounts
         self._private = private
         self._clock_ns = clock_ns
+        self._nursery = nursery
         self._mount_caches = MountCaches()
         shutil.rmtree(private, ignore_errors=True)  # what an engine left that was killed
 
@@ -83,8 +86,12 @@ class Builder:
             await trio.to_thread.run_sync(work.mkdir)
             yield work
         finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(remove_tree, work)
+            if self._nursery is not None:
+                # Nobody need wait for it; what is left after a kill goes when the engine starts.
+                self._nursery.start_soon(trio.to_thread.run_sync, remove_tree, work)
+            else:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(remove_tree, work)
 
     async def build_tar(
         self, request: BuildRequest, context: IO[bytes], tell: Tell, giver: Giver | None = None

@@ -3,7 +3,7 @@
 Rules: every path in the image is resolved by openat2 inside the mount's held descriptor; a name is
 made only in a folder that is held open. Everything here blocks: call it in a thread.
 """
-# ruff: noqa: PTH101, PTH116, S103
+# ruff: noqa: PTH101, PTH115, PTH116, PTH208, S103
 
 from __future__ import annotations
 
@@ -59,12 +59,18 @@ def mounted(lower: tuple[str, ...], work: Path) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where and how: an absolute destination ("/" at its end for a folder), owner, mode."""
+    """Where and how: an absolute destination ("/" at its end for a folder), owner, mode.
+
+    `share`: the destination is a folder that was empty, and files may become links to their sources,
+    which belong to the build and are never written to; `fresh`: it was made for this.
+    """
 
     destination: str
     owner: tuple[int, int] | None = None
     mode: ModeChange | None = None
     keep_parents: bool = False
+    share: bool = False
+    fresh: bool = False
 
 
 def destination(working_dir: str, text: str) -> str:
@@ -96,6 +102,38 @@ def place(root: int, selections: tuple[Selection, ...], placing: Placing) -> Non
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise HostLimitError(f"no space left on device: {placing.destination}") from error
         raise InvalidRequestError(f"cannot copy to {placing.destination}: {error}") from error
+
+
+def claim_empty(
+    root: int, selections: tuple[Selection, ...], placing: Placing
+) -> tuple[str, bool] | None:
+    """The destination's real path, and whether it was made, if it is a folder with nothing in it.
+
+    It then is in the upper folder, where it may be filled once nothing is mounted on it. None where
+    files have to go through the mount: the destination is no folder, or has something in it.
+    """
+    folders = [open_folder(one.root, path) for one in selections for path in one.paths]
+    for fd in folders:
+        if fd is not None:
+            os.close(fd)
+    if placing.keep_parents or not (None not in folders or placing.destination.endswith("/")):
+        return None
+    try:
+        fd, made = _folder(root, placing.destination, placing.owner or (0, 0))
+    except OSError:
+        return None  # said with more words by whoever places
+    try:
+        path = f"/proc/self/fd/{fd}"
+        if not made:
+            if os.listdir(path):
+                return None
+            status = os.fstat(fd)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # brings it to the upper
+        return os.readlink(path), made
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def make_folder(root: int, path: str, owner: tuple[int, int] = (0, 0)) -> bool:
@@ -160,7 +198,7 @@ class _Copier:
             fd, made = _folder(self.root, self.placing.destination, self.owner)
             try:
                 self._fill(folder, fd, self.placing.destination.rstrip("/"), "")
-                if made:
+                if made or self.placing.fresh:
                     self._dress(f"/proc/self/fd/{fd}", os.fstat(folder), f"/proc/self/fd/{folder}")
             finally:
                 os.close(fd)
@@ -261,7 +299,9 @@ class _Copier:
             os.utime(name, ns=_times(status), dir_fd=parent, follow_symlinks=False)
             return
         if stat.S_ISREG(mode):
-            if self._linked(status, parent, name, path):
+            if self._linked(status, parent, name, path) or self._shared(
+                source, status, parent, name
+            ):
                 return
             _copy_data(source, parent, name)
         else:
@@ -289,6 +329,20 @@ class _Copier:
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=parent, follow_symlinks=True)
         finally:
             os.close(fd)
+        return True
+
+    def _shared(self, source: int, status: os.stat_result, parent: int, name: str) -> bool:
+        """Whether the file could become a link to its source, which looks as the copy would."""
+        same = not self.placing.mode and self._owner(status) == (status.st_uid, status.st_gid)
+        # Once only: two copies in an image that are one file would be told as hard links.
+        if not (self.placing.share and same and status.st_nlink == 1):
+            return False
+        try:
+            os.link(f"/proc/self/fd/{source}", name, dst_dir_fd=parent, follow_symlinks=True)
+        except OSError as error:
+            if error.errno in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+                return False
+            raise
         return True
 
     def _owner(self, status: os.stat_result) -> tuple[int, int]:

@@ -277,3 +277,24 @@ def test_platform_arguments_and_a_foreign_platform(site: Site) -> None:
     assert "arm64" in site.refused("FROM --platform=linux/arm64 busybox:bench\n")
     assert "binfmt" in site.refused(BASE, platform="linux/s390x")
     assert site.made("FROM --platform=$BUILDPLATFORM busybox:bench\nRUN true\n").image
+
+
+def test_copies_that_share_files_with_the_context_change_nothing_else(site: Site) -> None:
+    files = {"d/a": ("a", 0o640), "d/b": "b", "d/link": "-> a"}
+    told = site.made(
+        BASE
+        + "WORKDIR /app\nCOPY d .\nRUN echo more >> a && busybox ln -s /app /sym\nCOPY d /second/\nCOPY d /sym/deep/\n"
+        "COPY --chown=5 d /owned/\nCOPY --chmod=700 d /moded/\nCOPY d/b /app2/\nRUN cat /second/a\n",
+        files,
+    )
+    found = site.files(told.image)
+    assert site.read(told.image, "app/a") == "amore\n"
+    assert site.read(told.image, "second/a") == "a"
+    assert site.read(told.image, "app/deep/a") == "a"
+    assert found["app/deep/link"].issym()
+    assert found["second/a"].mode == 0o640
+    assert found["owned/a"].uid == 5
+    assert found["moded/a"].mode == 0o700
+    assert found["second/b"].mode == 0o644
+    assert not found["second/a"].islnk()
+    assert found["second"].mode == 0o755
