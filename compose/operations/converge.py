@@ -236,7 +236,7 @@ async def apply_images(
 
     steps = ImageSteps(
         aim.project, session, options, quiet_pull=aim.quiet_pull, quiet_build=aim.quiet_build,
-        several=sum(isinstance(step, BuildImage) for step in plan.steps) > 1,
+        several=sum(isinstance(step, BuildImage) for step in plan.steps) > 1, keep_local=True,
     )  # fmt: skip
     world = World(aim.project.name, aim.project, pull=steps.pull, build=steps.build)
     await apply_plan(plan, engine, world, session.progress, limit=session.parallel)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from compose.errors import ComposeError
 from compose.operations.build_output import BuildLog, Follower, LiveFollower, PlainFollower
 from compose.operations.building import build_image
-from compose.operations.pulling import pull_image
+from compose.operations.pulling import is_here, is_passing, pull_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,10 @@ class ImageSteps:
         quiet_pull: bool = False,
         quiet_build: bool = False,
         several: bool = False,
+        keep_local: bool = False,
     ) -> None:
         self._project = project
+        self._keep_local = keep_local  # an image that is here will do, if its registry cannot help
         self._session = session
         self._options = options
         self._quiet_pull = quiet_pull
@@ -46,13 +48,15 @@ class ImageSteps:
         self.built: dict[str, str] = {}
 
     async def pull(self, engine: Engine, step: PullImage) -> str:
-        """Pull; a failure is a warning where the image can be built. Raises ComposeError."""
+        """Pull; a failure is a warning where the image can be built, or is here. Raises ComposeError."""
         progress = None if self._quiet_pull else self._session.progress
         try:
             await pull_image(
                 engine, step.image, self._session.environment, progress, platform=step.platform
             )
         except ComposeError as error:
+            if self._keep_local and is_passing(str(error)) and await is_here(engine, step):
+                return f"Warning the copy of {step.image} that is here is used: {error}"
             if not step.optional:
                 raise
             return f"Warning {error}"

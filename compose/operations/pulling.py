@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from compose.engine_client import image_calls
+from compose.engine_client import calls, image_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.references import split_reference
 from compose.errors import ComposeError, EngineRefusedError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from compose.engine_client.call import Call
     from compose.engine_client.transport import Engine
     from compose.operations.progress import Progress
+    from compose.planner.steps import PullImage
 
 #: The engine's words for a layer that is done with.
 DONE = ("Download complete", "Already exists", "Pull complete", "Layer already exists", "Pushed")
@@ -47,6 +49,34 @@ async def pull_image(
     except (ImageFailedError, EngineRefusedError) as error:
         text = str(error)
         raise ImageFailedError(text if image in text else f"{image}: {text}") from error
+
+
+def is_passing(text: str) -> bool:
+    """Whether an error is about the way to a registry, or how often one may ask: not about the image.
+
+    In our engine's words, and in those that Docker's has from Go. Pure.
+    """
+    return PASSING.search(text) is not None
+
+
+PASSING = re.compile(
+    r"toomanyrequests|rate limit|cannot reach|silent|does not answer|hung up|connection broke"
+    r"|the registry answered 5\d\d|ends after \d+ of"
+    r"|dial tcp|i/o timeout|no such host|connection refused|connection reset|TLS handshake timeout"
+    r"|Client\.Timeout|unexpected EOF|server misbehaving|network is unreachable"
+    r"|unexpected status code 5\d\d|status: 5\d\d|(?:502|503|504) (?:Bad|Service|Gateway)",
+    re.IGNORECASE,
+)
+
+
+async def is_here(engine: Engine, step: PullImage) -> bool:
+    """Whether the engine has the image already, for the platform that is wanted."""
+    answer = await engine.do(calls.inspect_image(step.image))
+    if answer.status != 200:
+        return False
+    document = answer.json()
+    here = f"{document.get('Os')}/{document.get('Architecture')}"
+    return not step.platform or step.platform.lower().startswith(here)
 
 
 async def push_image(
