@@ -55,6 +55,7 @@ COMMANDS = {
     "graph": ("graph", "Draw the services with who waits for whom, or the running networks"),
     "images": ("list", "List images used by the created containers"),
     "kill": ("lifecycle", "Force stop service containers"),
+    "lock": ("lock", "Write the digests of all images of the project, for up --locked"),
     "login": ("registry", "Authenticate to a registry"),
     "logout": ("registry", "Log out from a registry"),
     "logs": ("logs", "View output from containers"),

@@ -26,6 +26,7 @@ class UpRequest(Record):
     quiet_pull: bool = False
     quiet_build: bool = False
     detach: bool = False
+    locked: bool = False
     recreate: Recreate = "diverged"
     recreate_dependencies: Recreate = "diverged"
     no_deps: bool = False
@@ -59,6 +60,11 @@ def up(request: UpRequest, session: Session) -> int:
     project = selected(request, session)
     if request.exit_code_from and request.exit_code_from not in project.services:
         raise ProjectError(f"no such service: {request.exit_code_from}")
+    if request.locked:
+        from compose.operations.locking import enforce
+
+        enforce(project, session)
+        request = changed(request, build=False, pull="never")
     aim = aim_of(request, project)
     if request.detach:
         return converge(aim, session)

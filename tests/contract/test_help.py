@@ -29,6 +29,7 @@ HIDDEN = ("alpha",)
 #: Flags of ours beyond theirs, by command; "" are the global ones.
 OURS: dict[str, set[str]] = {
     "": {"host"},
+    "up": {"locked"},
 }
 DOCKERS = ("container", "image", "network", "system", "volume")
 

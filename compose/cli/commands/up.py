@@ -95,11 +95,14 @@ def up(options: Options, invocation: Invocation) -> int:
         raise UsageError("--always-recreate-deps and --no-recreate are incompatible")
     if options.watch and detach:
         raise UsageError("--watch cannot be combined with --detach, --wait or --no-start")
+    if options.locked and (options.build or options.pull not in ("policy", "missing", "never")):
+        raise UsageError("--locked takes the images that are locked: no --build, no --pull")
     recreate_deps = "force" if options.always_recreate_deps else "diverged"
     request = UpRequest(
         **common(options, invocation),
         recreate_dependencies="never" if options.no_recreate else recreate_deps,  # type: ignore[arg-type]
         detach=detach,
+        locked=options.locked,
         start=not options.no_start,
         no_deps=options.no_deps,
         timeout=options.timeout,
@@ -208,6 +211,7 @@ COMMANDS = {
             Flag("timeout", "t", kind="number", help="Use this timeout in seconds for container shutdown when attached or when containers are already running"),
             Flag("timestamps", help="Show timestamps"),
             Flag("wait", help="Wait for services to be running|healthy. Implies detached mode."),
+            Flag("locked", help="Only the images that compose.lock.json has, by digest; nothing is built"),
             Flag("wait-timeout", kind="number", help="Maximum duration in seconds to wait for the project to be running|healthy"),
             Flag("watch", "w", help="Watch source code and rebuild/refresh containers when files are updated."),
         ),
