@@ -167,10 +167,11 @@ def enforce(project: Project, session: Session) -> None:
     """
     locked = read_lock(lock_path(project))
     client = session.client()
+    names = names_of(project)
+    answers = client.do_all([calls.inspect_image(name) for name in names])
     here = {
         name: answer.json() if answer.status == 200 else {}
-        for name in names_of(project)
-        if (answer := client.do(calls.inspect_image(name)))
+        for name, answer in zip(names, answers, strict=True)
     }
     wrong, missing = compare(locked, here)
     if wrong:
