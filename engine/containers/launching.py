@@ -7,7 +7,7 @@ What fails on the way is undone before the error leaves.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import trio
 from engine.containers import netfiles
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
+from engine.containers.sharing import keeper_of, owner_of
 from engine.errors import ConflictError, InvalidRequestError
 from engine.networks.gateways import gateway_endpoint, gateway_of
 from engine.networks.model import EndpointRequest, PortRequest, Sandbox
@@ -97,14 +98,15 @@ class Launcher:
         if filtered:
             cache = str(self._layout.seccomp_cache)
             profile = compiled_profile(held.effective, self._host.machine, cache, custom)
+        keeper = keeper_of(container.id, self._registry.all())
         inputs = container_inputs(
-            container,
+            _without_net_sysctls(container) if keeper else container,
             engine_id=self._engine_id,
             lower=self.rootfs(container).lower,
             folder=folder,
             run_dir=self._layout.container_run(container.id),
             mounts=runtime_mounts(container.mounts, paths, files),
-            namespaces=self._namespaces(container),
+            namespaces=self._namespaces(container, keeper),
             dns=bool(container.networks),
             seccomp=profile,
             shm=self._shm(container),
@@ -133,7 +135,7 @@ class Launcher:
         except BaseException as error:
             with trio.CancelScope(shield=True):
                 await prepared.abort()
-                await self._networks.detach(container.id)
+                await self.leave_network(container)
             if isinstance(error, StartError):
                 words = f"failed to create task for container: {error.message}"
                 raise StartError(error.exit_code, words) from error
@@ -145,13 +147,34 @@ class Launcher:
         return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings))
 
     async def _connect(self, container: Container, prepared: Prepared) -> None:
-        if not container.networks or prepared.netns_fd is None:
+        pid = prepared.monitor.pid
+        if not container.networks:
             return
-        sandbox = self.sandbox(
-            container, prepared.netns_fd, prepared.dns_sockets, prepared.monitor.pid
-        )
-        endpoints = await self._networks.attach(sandbox)
+        if prepared.netns_fd is not None:
+            sandbox = self.sandbox(container, prepared.netns_fd, prepared.dns_sockets, pid)
+            endpoints = await self._networks.attach(sandbox)
+        else:  # the namespace that others have kept
+            netns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                endpoints = await self._networks.resume(self.sandbox(container, netns, None, pid))
+            finally:
+                os.close(netns)
         self.write_hosts(container, endpoints)
+
+    async def leave_network(self, container: Container) -> None:
+        """A container has ended: off its networks, unless others still use its namespace.
+
+        The last of those who used another's takes that one's endpoints along. Idempotent.
+        """
+        everyone = self._registry.all()
+        known = {one.id: one for one in everyone}
+        owner = owner_of(container, known)
+        keeper = keeper_of(owner, (one for one in everyone if one.id != container.id))
+        owner_runs = owner != container.id and owner in known and known[owner].state.running
+        if owner == container.id and keeper is not None:
+            await self._networks.suspend(owner, keeper.state.pid)
+        elif keeper is None and not owner_runs:
+            await self._networks.detach(owner)
 
     def sandbox(
         self, container: Container, netns_fd: int, dns: tuple[int, int] | None, pid: int
@@ -239,9 +262,11 @@ class Launcher:
         servers = name_servers(netfiles.host_resolv_conf())
         return bool(servers) and all(ip_address(server).is_loopback for server in servers)
 
-    def _namespaces(self, container: Container) -> dict[str, str]:
+    def _namespaces(self, container: Container, keeper: Container | None) -> dict[str, str]:
         host = container.host_config
         modes: dict[str, str] = {}
+        if keeper is not None:
+            modes["net"] = f"/proc/{keeper.state.pid}/ns/net"
         asked = {
             "net": host.network_mode,
             "pid": host.pid_mode,
@@ -307,6 +332,13 @@ def parse_port(name: str) -> tuple[int, str]:
     if protocol not in ("", "tcp", "udp", "sctp"):
         raise InvalidRequestError(f"invalid protocol in port specification: {name!r}")
     return int(number), protocol or "tcp"
+
+
+def _without_net_sysctls(container: Container) -> Container:
+    """They are set already in a namespace that is joined again."""
+    sysctls = container.host_config.sysctls or {}
+    others = {key: value for key, value in sysctls.items() if not key.startswith("net.")}
+    return replace(container, host_config=replace(container.host_config, sysctls=others))
 
 
 def _check_bind(source: str, *, create: bool) -> None:

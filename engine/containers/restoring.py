@@ -17,6 +17,7 @@ import trio
 from engine.containers import restart
 from engine.containers.launching import SPEC_NAME
 from engine.containers.probing import at_end
+from engine.containers.sharing import keeper_of
 from engine.processes.client import ExitRecord, read_exit
 from engine.runtime.cgroups import tree
 from engine.runtime.launch import reap
@@ -47,7 +48,9 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         else:
             dead.append(container)
     live = {key: containers.get(key).state.pid for key in life.all_live()}
-    await containers.networks.restore(live)
+    everyone = containers.all()
+    kept = {one.id: k.state.pid for one in dead if (k := keeper_of(one.id, everyone)) is not None}
+    await containers.networks.restore(live, kept)
     starting = [
         containers.get(container.id) for container in dead if await _settle(containers, container)
     ]

@@ -387,6 +387,7 @@ class Containers:
             folder.rename(grave)
         shutil.rmtree(self.layout.container_run(container.id), ignore_errors=True)
         self._life.forget(container.id, exit_code)
+        await self.networks.detach(container.id, alive=True)  # others may have kept its namespace
         self.publish(container, "destroy")
         for point in container.mounts if volumes else ():
             if point.anonymous and not self.volumes.users(point.name):

@@ -263,7 +263,7 @@ class Supervisor:
         if not record.finished_ns:  # nobody recorded the end: the monitor itself was killed
             await trio.to_thread.run_sync(reap, live.spec.cgroup)
         with trio.CancelScope(shield=True):
-            await self._networks.detach(container_id)
+            await self._launcher.leave_network(self._registry.get(container_id))
             await self._networks.set_answering(container_id, answering=True)
         self._live.pop(container_id, None)
         finished = record.finished_ns or time.time_ns()

@@ -80,6 +80,22 @@ class Connections:
                 raise
         return tuple(made)
 
+    async def resume(self, sandbox: Sandbox, networks: dict[str, Network]) -> tuple[Endpoint, ...]:
+        """A container is back in a namespace that others have kept; its wishes may have changed."""
+        wanted = {networks[request.network].id: request for request in sandbox.endpoints}
+        for endpoint in self._records.endpoints_for(sandbox.container_id):
+            if endpoint.network_id not in wanted:
+                await self.disconnect(sandbox.container_id, endpoint.network_id, sandbox.netns_fd)
+            wanted.pop(endpoint.network_id, None)
+        for request in wanted.values():
+            one = replace(sandbox, endpoints=(request,))
+            await self.connect(one, networks[request.network])
+        there = self._records.endpoints_for(sandbox.container_id)
+        with _mapped(f"cannot connect {sandbox.name}"):
+            served = Served(sandbox.pid, self.view(there, sandbox.dns_servers))
+            await self._names.resume(sandbox.container_id, served)
+        return tuple(there)
+
     async def connect(self, sandbox: Sandbox, network: Network) -> Endpoint:
         """Connect a running container to one more network: all or nothing."""
         with _mapped(f"cannot connect {sandbox.name}"):
@@ -114,11 +130,10 @@ class Connections:
                 await self._route(netns_fd, staying)
             await self._names.see(container_id, self.view(staying, leaving.dns_servers))
 
-    async def detach(self, container_id: str) -> None:
+    async def detach(self, container_id: str, *, alive: bool = False) -> None:
         """Take a stopped container off all its networks. Idempotent."""
-        endpoints = self._records.endpoints_for(container_id)
-        for endpoint in endpoints:
-            await self._drop(endpoint, dying=True)
+        for endpoint in self._records.endpoints_for(container_id):
+            await self._drop(endpoint, dying=not alive)
         await self._names.release(container_id)
 
     def view(self, endpoints: list[Endpoint], servers: tuple[str, ...]) -> View:

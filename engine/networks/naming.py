@@ -47,6 +47,7 @@ class Names:
         self._members: dict[str, Member] = {}
         self._served: dict[str, Served] = {}
         self._silent: set[str] = set()  # containers that are not healthy
+        self._ended: set[str] = set()  # containers whose namespace others keep
         self._containers: dict[str, dict[str, Endpoint]] = {}
 
     async def open(self) -> Dns:
@@ -68,6 +69,7 @@ class Names:
         self, container: str, served: Served, sockets: tuple[int, int], netns_fd: int
     ) -> None:
         """A container gets a name server on its sockets."""
+        self._ended.discard(container)
         self._served[container] = served
         fds = (*sockets, netns_fd) if served.view.upstreams else sockets
         await self._tell(lambda dns: dns.add(container, served.view, fds))
@@ -79,8 +81,28 @@ class Names:
             self._served[container] = Served(served.pid, view)
             await self._tell(lambda dns: dns.see(container, view))
 
+    async def suspend(self, container: str, pid: int) -> None:
+        """A container has ended, its namespace has not: `pid` is in it."""
+        served = self._served.get(container)
+        if served is not None:
+            self._served[container] = Served(pid, served.view)
+        self._ended.add(container)
+        await self.join(self._containers.get(container, {}).values())
+
+    async def resume(self, container: str, served: Served) -> None:
+        """A suspended container is back."""
+        self._ended.discard(container)
+        if container in self._served:
+            self._served[container] = served
+            await self._tell(lambda dns: dns.see(container, served.view))
+        else:
+            self._served[container] = served
+            await self._tell(self._tell_everything)
+        await self.join(self._containers.get(container, {}).values())
+
     async def release(self, container: str) -> None:
         """A container has ended. Idempotent."""
+        self._ended.discard(container)
         if self._served.pop(container, None) is not None:
             await self._tell(lambda dns: dns.remove(container))
 
@@ -110,8 +132,11 @@ class Names:
         if before == answering:
             await self.join(self._containers.get(container, {}).values())
 
-    async def restore(self, endpoints: list[Endpoint], served: dict[str, Served]) -> None:
+    async def restore(
+        self, endpoints: list[Endpoint], served: dict[str, Served], ended: set[str]
+    ) -> None:
         """After a restart of the engine: all members, and all containers that are served."""
+        self._ended = ended
         self._members = {}
         self._containers = {}
         for endpoint in endpoints:
@@ -120,7 +145,7 @@ class Names:
         await self._tell(self._tell_everything)
 
     def _remember(self, endpoint: Endpoint) -> Member:
-        answering = endpoint.container_id not in self._silent
+        answering = endpoint.container_id not in self._silent | self._ended
         member = member_of(endpoint, answering=answering)
         self._members[member.id] = member
         self._containers.setdefault(endpoint.container_id, {})[member.id] = endpoint

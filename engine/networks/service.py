@@ -238,16 +238,32 @@ class Networks:
         """Take a running container off one network. Idempotent."""
         await self._connections.disconnect(container_id, network_id, netns_fd)
 
-    async def detach(self, container_id: str) -> None:
-        """Take a stopped container off all its networks. Idempotent."""
-        await self._connections.detach(container_id)
+    async def detach(self, container_id: str, *, alive: bool = False) -> None:
+        """Take a stopped container off all its networks. Idempotent.
+
+        Its namespace takes the links along, unless it is `alive` because others use it.
+        """
+        await self._connections.detach(container_id, alive=alive)
+
+    async def suspend(self, container_id: str, pid: int) -> None:
+        """A container has ended whose namespace others keep (`pid` is in it): its names are silent."""
+        await self._names.suspend(container_id, pid)
+
+    async def resume(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
+        """A container is back in its namespace; what was changed meanwhile is done now."""
+        networks = {request.network: self.find(request.network) for request in sandbox.endpoints}
+        return await self._connections.resume(sandbox, networks)
 
     async def set_answering(self, container_id: str, *, answering: bool) -> None:
         """Whether a container is in DNS answers."""
         await self._names.set_answering(container_id, answering=answering)
 
-    async def restore(self, live: Mapping[str, int]) -> None:
-        """After a restart of the engine: everything of live containers (id -> pid), nothing else."""
+    async def restore(self, live: Mapping[str, int], kept: Mapping[str, int]) -> None:
+        """After a restart of the engine: everything of live containers (id -> pid), nothing else.
+
+        `kept` are ended ones whose namespace others use: their names are silent.
+        """
+        live = {**live, **kept}
         gone = [e for e in self._records.endpoints() if e.container_id not in live]
         for endpoint in gone:
             self._records.forget(endpoint)
@@ -266,7 +282,7 @@ class Networks:
             for container, pid in live.items()
             if (endpoints := self._records.endpoints_for(container))
         }
-        await self._names.restore(present, served)
+        await self._names.restore(present, served, set(kept))
         await self.rest()
 
     async def _reset_rules(self, endpoints: list[Endpoint]) -> None:
