@@ -170,7 +170,17 @@ def test_the_parallel_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["version"], {"trio", "yaml", "dataclasses", "socket", "rich", "argparse"}),
         (["ls"], {"trio", "yaml", "rich", "compose.loader.load", "compose.model.service"}),
-        (["-p", "x", "ps"], {"trio", "rich", "compose.loader.load", "compose.model.service"}),
+        (
+            ["-p", "x", "ps"],
+            {
+                "trio",
+                "rich",
+                "dataclasses",
+                "inspect",
+                "compose.loader.load",
+                "compose.model.service",
+            },
+        ),
         (["-p", "x", "exec", "a", "b"], {"trio", "rich", "compose.loader.load"}),
     ],
 )
