@@ -1,9 +1,18 @@
-"""Progress on a terminal: a line a subject, redrawn in place. rich is imported when it first draws."""
+"""Progress on a terminal: a tree that is redrawn in place.
+
+Quick commands must not flicker, nor wait for rich to be imported: for the first moment nothing is drawn,
+and what has ended by then is written once, as it is. One thread waits for that moment, and then redraws;
+it belongs to the view, and ends with it.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from typing import TYPE_CHECKING, TextIO
+
+from compose.cli.progress_tree import Line, plain, rows, title
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderResult
@@ -11,24 +20,8 @@ if TYPE_CHECKING:
 
     from compose.operations.progress import Kind, Style
 
-MARKS = {
-    "working": ("⠿", "cyan"),
-    "done": ("✔", "green"),
-    "warning": ("!", "yellow"),
-    "error": ("✘", "red"),
-}
-
-
-class Line:
-    """What is known of one subject."""
-
-    def __init__(self, subject: str) -> None:
-        self.subject = subject
-        self.word = ""
-        self.text = ""
-        self.kind: Kind = "working"
-        self.begun = time.monotonic()
-        self.ended: float | None = None
+#: For so long nothing is drawn, in seconds.
+MOMENT = 0.25
 
 
 class LiveProgress:
@@ -36,84 +29,94 @@ class LiveProgress:
 
     style: Style = "live"
 
-    def __init__(self, stream: TextIO, *, dry_run: bool) -> None:
+    def __init__(self, stream: TextIO, *, dry_run: bool, moment: float = MOMENT) -> None:
         self._stream = stream
         self._dry_run = dry_run
+        self._moment = moment
         self._lines: dict[str, Line] = {}
         self._live: Live | None = None
+        self._timer: threading.Timer | None = None
+        self._lock = threading.RLock()
 
-    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
+    ) -> None:
         """Change the subject's line."""
-        if self._live is None:
-            self._begin()
-        line = self._lines.get(subject)
-        if line is None:
-            line = self._lines[subject] = Line(subject)
-        elif kind == "working" and line.ended is not None:
-            line.ended = None
-        line.word, line.kind, line.text = word, kind, text
-        if kind != "working":
-            line.ended = time.monotonic()
+        with self._lock:
+            if not self._lines:
+                self._timer = threading.Timer(self._moment, self._begin)
+                self._timer.daemon = True
+                self._timer.start()
+            now = time.monotonic()
+            key = f"{parent}/{subject}" if parent else subject
+            line = self._lines.get(key)
+            if line is None:
+                line = self._lines[key] = Line(subject, parent, now)
+            line.tell(word, kind, text, now)
 
     def warn(self, text: str) -> None:
         """A line above the view."""
-        if self._live is not None:
-            self._live.console.print(f"warning: {text}", markup=False, highlight=False)
-        else:
-            print(f"warning: {text}", file=self._stream, flush=True)
+        self.line(f"warning: {text}")
 
     def line(self, text: str) -> None:
         """Above the view, as it is."""
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(text, file=self._stream, flush=True)
+        with self._lock:
+            if self._live is not None:
+                self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(text, file=self._stream, flush=True)
 
     def quote(self, source: str, text: str) -> None:
         """Above the view."""
-        if self._live is not None:
-            line = f"{source}  | {text}"
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(f"{source}  | {text}", file=self._stream, flush=True)
+        self.line(f"{source}  | {text}")
 
     def close(self) -> None:
         """Draw once more and leave it there."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            timer.join()
         if self._live is not None:
             self._live.refresh()
             self._live.stop()
             self._live = None
+        elif self._lines:
+            lines = list(self._lines.values())
+            found = rows(lines, time.monotonic(), len(lines))
+            head = title(lines, dry_run=self._dry_run)
+            self._stream.write(f"{head}\n{plain(found, width_of(self._stream))}")
+            self._stream.flush()
         self._lines = {}
 
     def _begin(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        console = Console(file=self._stream, highlight=False)
-        # Its thread only redraws, ten times a second, so that a long wait is seen to go on.
-        self._live = Live(self, console=console, refresh_per_second=10, transient=False)
-        self._live.start()
+        with self._lock:
+            if self._timer is None or not self._lines:
+                return
+            console = Console(file=self._stream, highlight=False)
+            self._live = Live(self, console=console, refresh_per_second=10, transient=False)
+            self._live.start()
 
     def __rich_console__(self, console: Console, options: object) -> RenderResult:
         from rich.text import Text
 
         lines = list(self._lines.values())
-        done = sum(line.kind != "working" for line in lines)
-        mark = "DRY-RUN MODE - " if self._dry_run else ""
-        yield Text(f"[+] {mark}Running {done}/{len(lines)}")
-        room = max(console.size.height - 3, 1)
-        if len(lines) > room:
-            lines = sorted(lines, key=lambda line: line.kind != "working")[:room]
-        left = max((len(line.subject) for line in lines), default=0)
-        now = time.monotonic()
-        for line in lines:
-            mark, colour = MARKS[line.kind]
-            text = Text(f" {mark} ", style=colour)
-            text.append(f"{line.subject:<{left}}  ", style="default")
-            shown = f"{line.word} {line.text}" if line.text else line.word
-            text.append(shown.replace("\n", " "), style=colour)
-            took = f" {(line.ended or now) - line.begun:.1f}s"
-            text.truncate(max(console.size.width - len(took) - 1, 10), overflow="ellipsis")
-            text.append(" " * max(console.size.width - len(text) - len(took) - 1, 0))
-            text.append(took, style="blue")
+        yield Text(title(lines, dry_run=self._dry_run))
+        for one in rows(lines, time.monotonic(), max(console.size.height - 3, 1)):
+            text = Text()
+            for words, colour in one.parts:
+                text.append(words, style=colour or "default")
+            room = max(console.size.width - len(one.took) - 2, 10)
+            text.truncate(room, overflow="ellipsis", pad=True)
+            text.append(f" {one.took}", style="blue")
             yield text
+
+
+def width_of(stream: TextIO) -> int:
+    """A terminal's width; 80 for what is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 80

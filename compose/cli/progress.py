@@ -32,7 +32,9 @@ class QuietProgress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
+    ) -> None:
         """Nothing."""
 
     def warn(self, text: str) -> None:
@@ -60,7 +62,9 @@ class PlainProgress(QuietProgress):
         self._prefix = DRY_RUN if dry_run else ""
         self._amounts: dict[str, str] = {}  # subject -> the word that its amounts came with
 
-    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
+    ) -> None:
         """The line; of amounts that grow (a download's bar) only the first."""
         if kind == "working" and text.startswith("["):
             if self._amounts.get(subject) == word:
@@ -84,10 +88,13 @@ class JsonProgress(QuietProgress):
         super().__init__(stream)
         self._dry_run = dry_run
 
-    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
+    ) -> None:
         """The object."""
         amount = kind == "working" and text.startswith("[")
         document: dict[str, object] = {"id": subject, "status": kind.capitalize()}
+        document |= {"parent_id": parent} if parent else {}
         self._write(
             document | ({"text": word, "details": text} if amount else {"text": text or word})
         )

@@ -342,7 +342,9 @@ class _Quiet:
 
     style: Style = "quiet"
 
-    def report(self, subject: str, word: str, kind: str = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: str = "working", text: str = "", parent: str = ""
+    ) -> None:
         """Nothing."""
 
     def warn(self, text: str) -> None:

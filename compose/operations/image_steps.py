@@ -52,8 +52,9 @@ class ImageSteps:
         progress = None if self._quiet_pull else self._session.progress
         try:
             await pull_image(
-                engine, step.image, self._session.environment, progress, platform=step.platform
-            )
+                engine, step.image, self._session.environment, progress, platform=step.platform,
+                subject=step.service,
+            )  # fmt: skip
         except ComposeError as error:
             if self._keep_local and is_passing(str(error)) and await is_here(engine, step):
                 return f"Warning the copy of {step.image} that is here is used: {error}"

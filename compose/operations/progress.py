@@ -26,8 +26,13 @@ class Progress(Protocol):
         """Which."""
         ...
 
-    def report(self, subject: str, word: str, kind: Kind = "working", text: str = "") -> None:
-        """`subject` ("Container x-a-1") is now `word` ("Creating"); `text` says more."""
+    def report(
+        self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
+    ) -> None:
+        """`subject` ("Container x-a-1") is now `word` ("Creating"); `text` says more.
+
+        `parent` is the subject that it is a part of: a layer's image.
+        """
         ...
 
     def warn(self, text: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from compose.engine_client.call import Call
     from compose.engine_client.transport import Engine
-    from compose.operations.progress import Progress
+    from compose.operations.progress import Kind, Progress
     from compose.planner.steps import PullImage
 
 #: The engine's words for a layer that is done with.
@@ -35,17 +35,18 @@ async def pull_image(
     platform: str = "",
     *,
     every: bool = False,
+    subject: str = "",
 ) -> None:
     """Pull, `every` tag if asked. `progress` None is quiet about layers.
 
-    Raises ComposeError naming the image.
+    `subject` is whose parts the layers are told to be, the image itself without it. Raises ComposeError naming the image.
     """
     repository, tag = (image, "") if every else split_reference(image)
     auth = registry_auth(environment, image)
     platform = platform or environment.get("DOCKER_DEFAULT_PLATFORM", "")
     call = image_calls.pull_image(repository, tag, platform=platform, auth=auth)
     try:
-        await follow(engine, call, progress)
+        await follow(engine, call, progress, subject or image)
     except (ImageFailedError, EngineRefusedError) as error:
         text = str(error)
         raise ImageFailedError(text if image in text else f"{image}: {text}") from error
@@ -91,13 +92,13 @@ async def push_image(
     repository, tag = (image, "") if every else split_reference(image)
     call = image_calls.push_image(repository, tag, auth=registry_auth(environment, image))
     try:
-        await follow(engine, call, progress)
+        await follow(engine, call, progress, image)
     except (ImageFailedError, EngineRefusedError) as error:
         text = str(error)
         raise ImageFailedError(text if image in text else f"{image}: {text}") from error
 
 
-async def follow(engine: Engine, call: Call, progress: Progress | None) -> None:
+async def follow(engine: Engine, call: Call, progress: Progress | None, subject: str = "") -> None:
     """Read a stream of progress. Raises ImageFailedError for an error in it."""
     stream = JsonStream()
     async with engine.stream(call) as body:
@@ -105,7 +106,7 @@ async def follow(engine: Engine, call: Call, progress: Progress | None) -> None:
             for message in stream.feed(piece):
                 raise_error(message)
                 if progress is not None:
-                    report(message, progress)
+                    report(message, progress, subject)
 
 
 def raise_error(message: Mapping[str, Any]) -> None:
@@ -116,12 +117,11 @@ def raise_error(message: Mapping[str, Any]) -> None:
         raise ImageFailedError(str(text).strip())
 
 
-def report(message: Mapping[str, Any], progress: Progress) -> None:
+def report(message: Mapping[str, Any], progress: Progress, subject: str = "") -> None:
     """A layer's line; only where the engine gives an amount, as docker compose does."""
     layer, status = message.get("id", ""), str(message.get("status", ""))
     detail = message.get("progressDetail")
     if not layer or detail is None:
         return
-    progress.report(
-        layer, status, "done" if status in DONE else "working", str(message.get("progress", ""))
-    )
+    kind: Kind = "done" if status in DONE else "working"
+    progress.report(layer, status, kind, str(message.get("progress", "")), parent=subject)

@@ -328,7 +328,9 @@ class _Told:
         """Lines come between those of containers."""
         return "plain"
 
-    def report(self, subject: str, word: str, kind: str = "working", text: str = "") -> None:
+    def report(
+        self, subject: str, word: str, kind: str = "working", text: str = "", parent: str = ""
+    ) -> None:
         """Only what went wrong: the error itself is told by who catches it."""
 
     def warn(self, text: str) -> None:
