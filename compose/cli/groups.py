@@ -102,6 +102,7 @@ GROUPS: Mapping[str, Group] = {
             "push": ("image.transfer", "Upload an image to a registry"),
             "rm": ("image.change", "Remove one or more images"),
             "save": ("image.transfer", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+            "sbom": ("image.making", "List the packages in an image (dpkg, apk, pip, npm) as SPDX JSON"),
             "tag": ("image.change", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
         },
         {"list": "ls", "remove": "rm"},

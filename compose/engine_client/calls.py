@@ -214,19 +214,6 @@ def tag_image(ref: str, repository: str, tag: str) -> Call:
     return Call("POST", f"/images/{ref}/tag", {"repo": repository, "tag": tag})
 
 
-def import_image(repository: str, tag: str, changes: Iterable[str], message: str) -> Call:
-    """Make an image of a tar that follows as body. `changes` are Dockerfile instructions."""
-    query: dict[str, str | list[str]] = {
-        "fromSrc": "-",
-        "repo": repository,
-        "tag": tag,
-        "changes": list(changes),
-        **({"message": message} if message else {}),
-        "message": message,
-    }
-    return Call("POST", "/images/create", query, headers={"Content-Type": "application/x-tar"})
-
-
 def save_images(names: Iterable[str]) -> Call:
     """Images as one tar."""
     return Call("GET", "/images/get", {"names": list(names)})

@@ -3,8 +3,9 @@
 For places where no registry can be reached: mmdebstrap (or debootstrap) fetches the packages, we
 lay them out as Docker's official image of that name does, and the engine imports the archive.
 
-Rules: the recipe (suite, packages, mirror, date) decides the bytes, and its digest names the cached
-archive, so the same recipe gives the same image while the mirror's packages are the same.
+Rules: the recipe (suite, variant, packages, mirror, date) decides the bytes, and its digest names the
+cached archive; the image's config has nothing else in it. So the same recipe gives the same image, to
+the id, while the mirror's packages are the same. SOURCE_DATE_EPOCH sets the date.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ SLIM_EXCLUDES = (
     "path-exclude=/usr/share/lintian/*",
     "path-exclude=/usr/share/linda/*",
 )
+VARIANTS = ("minbase", "apt", "essential", "buildd", "important", "standard")
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386"}
 
 #: Written into the root: no service starts at installation, no package cache stays in a layer.
@@ -75,12 +77,13 @@ IMAGE_FILES: Mapping[str, tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class BootstrapRequest:
-    """What to make. `name` is an image name as in FROM; `packages` are added to the minimal set."""
+    """What to make. `name` is an image name as in FROM; `packages` are added to the variant's set."""
 
     name: str
     packages: tuple[str, ...] = ()
     mirror: str = ""
     refresh: bool = False
+    variant: str = "minbase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Recipe:
     packages: tuple[str, ...]
     mirror: str
     epoch: int
+    variant: str = "minbase"
     files: Mapping[str, tuple[int, str]] = field(default_factory=lambda: IMAGE_FILES)
 
     @property
@@ -109,15 +113,19 @@ class Archive:
     path: Path
     repository: str
     tag: str
-    message: str  # the image's comment: which archive it was made of
-    changes: tuple[str, ...] = ('CMD ["bash"]',)
+    recipe: Recipe
 
 
-def plan_recipe(request: BootstrapRequest, machine: str) -> tuple[Recipe, str, str]:
+def plan_recipe(request: BootstrapRequest, machine: str, date: str = "") -> tuple[Recipe, str, str]:
     """The recipe for a request, with the repository and tag to give the image.
 
-    Raises UsageError for a name that is no known suite, with the names that are.
+    `date`: SOURCE_DATE_EPOCH, seconds; "" is the suite's release. Raises UsageError for a name that
+    is no known suite, with the names that are.
     """
+    if request.variant not in VARIANTS:
+        raise UsageError(f'unknown --variant "{request.variant}": use {", ".join(VARIANTS)}')
+    if date and not date.isdigit():
+        raise UsageError(f'SOURCE_DATE_EPOCH is "{date}": it must be seconds since 1970')
     repository, _, tag = request.name.partition(":")
     distribution = repository.removeprefix("docker.io/").removeprefix("library/")
     tag = tag or "latest"
@@ -141,7 +149,8 @@ def plan_recipe(request: BootstrapRequest, machine: str) -> tuple[Recipe, str, s
         architecture=architecture,
         packages=tuple(sorted(set(request.packages))),
         mirror=request.mirror,
-        epoch=SUITES[suite][2],
+        epoch=int(date) if date else SUITES[suite][2],
+        variant=request.variant,
     )
     return recipe, repository, tag
 
@@ -151,11 +160,12 @@ def make_archive(request: BootstrapRequest, report: Callable[[str], None]) -> Ar
 
     Raises ComposeError if no tool for it is installed or the tool fails, with what to do.
     """
-    recipe, repository, tag = plan_recipe(request, platform.machine())
+    date = os.environ.get("SOURCE_DATE_EPOCH", "")
+    recipe, repository, tag = plan_recipe(request, platform.machine(), date)
     cached = cache_folder() / f"{recipe.distribution}-{recipe.suite}-{recipe.digest[:16]}.tar"
     if cached.exists() and not request.refresh:
         report(f"using the cached archive of {request.name}")
-        return Archive(cached, repository, tag, edition(cached))
+        return Archive(cached, repository, tag, recipe)
     tool = find_tool(recipe)
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bootstrap-", dir=cached.parent) as scratch:
@@ -168,12 +178,7 @@ def make_archive(request: BootstrapRequest, report: Callable[[str], None]) -> Ar
         else:
             run_debootstrap(recipe, partial, Path(scratch))
         partial.replace(cached)
-    return Archive(cached, repository, tag, edition(cached))
-
-
-def edition(path: Path) -> str:
-    """What tells one archive from another: the recipe, and when it was made."""
-    return f"bootstrapped from {path.stem} of {path.stat().st_mtime_ns}"
+    return Archive(cached, repository, tag, recipe)
 
 
 def cache_folder() -> Path:
@@ -240,7 +245,13 @@ def run_mmdebstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
     write_image_files(recipe, overlay)
     sources = scratch / "sources.list"
     sources.write_text(apt_sources(recipe))
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=tar"]
+    command = [
+        "mmdebstrap",
+        "--quiet",
+        "--mode=root",
+        f"--variant={recipe.variant}",
+        "--format=tar",
+    ]
     command += [f"--architectures={recipe.architecture}", f"--keyring={keyring_of(recipe)}"]
     if recipe.slim:
         command += [f"--dpkgopt={option}" for option in SLIM_EXCLUDES]
@@ -258,7 +269,11 @@ def run_mmdebstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
 def run_debootstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
     """debootstrap into a folder, then a sorted tar of it with clamped times."""
     root = scratch / "root"
-    command = ["debootstrap", "--variant=minbase", f"--arch={recipe.architecture}"]
+    if recipe.variant not in ("minbase", "buildd"):
+        raise ComposeError(
+            f"debootstrap has no variant {recipe.variant}: apt-get install mmdebstrap"
+        )
+    command = ["debootstrap", f"--variant={recipe.variant}", f"--arch={recipe.architecture}"]
     command += [f"--keyring={keyring_of(recipe)}"]
     if recipe.packages:
         command += [f"--include={','.join(recipe.packages)}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls, image_calls
@@ -22,16 +23,22 @@ CHUNK = 1 << 18
 
 def bootstrap(request: BootstrapRequest, session: Session, report: Callable[[str], None]) -> str:
     """Make a base image of a distribution's packages and import it; returns its id."""
+    from compose.operations.base_image import docker_archive, image_config
     from compose.operations.bootstrap import make_archive
 
     client = session.client()  # before the minutes of work: is there an engine to give it to?
     archive = make_archive(request, report)
+    with archive.path.open("rb") as file:
+        diff_id = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    config = image_config(archive.recipe, diff_id)
+    image_id = f"sha256:{hashlib.sha256(config).hexdigest()}"
     with client:
         there = client.do(calls.inspect_image(f"{archive.repository}:{archive.tag}"))
-        if there.status == 200 and there.json()["Comment"] == archive.message:
-            return str(there.json()["Id"])  # a new image of the same files would undo build caches
-        call = calls.import_image(archive.repository, archive.tag, archive.changes, archive.message)
-        return imported(client.upload(call, file_pieces(archive.path)))
+        if there.status == 200 and there.json()["Id"] == image_id:
+            return image_id
+        call = image_calls.load_images(quiet=True, platform="")
+        loaded(client.upload(call, docker_archive(archive, config)), lambda _message: None)
+        return image_id
 
 
 def imported(pieces: Iterator[bytes]) -> str:
@@ -85,18 +92,28 @@ def load(session: Session, pieces: Iterator[bytes], *, quiet: bool, platform: st
     """Load images from a tar; returns the engine's words, a line each. Raises ComposeError."""
     from compose.operations.pulling import report
 
-    lines: list[str] = []
-    stream = JsonStream()
     call = image_calls.load_images(quiet=quiet, platform=platform)
     with session.client() as client:
-        for piece in client.upload(call, pieces):
-            for message in stream.feed(piece):
-                if message.get("error"):
-                    raise ComposeError(str(message["error"]))
-                if message.get("stream"):
-                    lines.append(str(message["stream"]).rstrip())
-                else:
-                    report(message, session.progress)
+        return loaded(
+            client.upload(call, pieces), lambda message: report(message, session.progress)
+        )
+
+
+def loaded(pieces: Iterator[bytes], tell: Callable[[dict[str, Any]], None]) -> list[str]:
+    """The lines in the stream that answers a load; `tell` is given its progress.
+
+    Raises ComposeError for an error in it.
+    """
+    lines: list[str] = []
+    stream = JsonStream()
+    for piece in pieces:
+        for message in stream.feed(piece):
+            if message.get("error"):
+                raise ComposeError(str(message["error"]))
+            if message.get("stream"):
+                lines.append(str(message["stream"]).rstrip())
+            else:
+                tell(message)
     return lines
 
 

@@ -6,6 +6,7 @@ import sys
 
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
+from compose.errors import UsageError
 
 
 def bootstrap(options: Options, invocation: Invocation) -> int:
@@ -14,10 +15,32 @@ def bootstrap(options: Options, invocation: Invocation) -> int:
     from compose.operations.image_store import bootstrap as operation
 
     request = BootstrapRequest(
-        options.arguments[0], options.package, options.mirror, options.refresh
+        options.arguments[0],
+        options.package,
+        options.mirror,
+        options.refresh,
+        options.variant,
     )
     session = invocation.session()
     print(operation(request, session, lambda text: print(text, file=sys.stderr, flush=True)))
+    return 0
+
+
+def sbom(options: Options, invocation: Invocation) -> int:
+    """Write what packages are in an image."""
+    from importlib import metadata
+
+    from compose.cli.commands.image.transfer import write_file
+    from compose.operations.sbom import sbom as operation
+
+    if options.format != "spdx-json":
+        raise UsageError(f'unsupported --format "{options.format}": use spdx-json')
+    session = invocation.session(quiet=True)
+    document = operation(session, options.arguments[0], metadata.version("pycompose"))
+    if options.output:
+        write_file(options.output, iter([document]))
+    else:
+        sys.stdout.write(document.decode())
     return 0
 
 
@@ -29,8 +52,25 @@ COMMANDS = {
             Flag("mirror", kind="text", help="The mirror to take packages from"),
             Flag("package", kind="list", help="A package to install beyond the minimal set"),
             Flag("refresh", help="Make it anew, though there is an archive in the cache"),
+            Flag(
+                "variant",
+                kind="text",
+                default="minbase",
+                help="What it is made of at least: apt, essential, minbase, buildd, important or standard",
+            ),
         ),
         bootstrap,
+        least=1,
+        most=1,
+    ),
+    "sbom": Command(
+        "image sbom [OPTIONS] IMAGE",
+        "List the packages in an image (dpkg, apk, pip, npm) as SPDX JSON",
+        (
+            Flag("format", kind="text", default="spdx-json", help="How to write it: spdx-json"),
+            Flag("output", "o", kind="text", help="To this file instead of standard output"),
+        ),
+        sbom,
         least=1,
         most=1,
     ),

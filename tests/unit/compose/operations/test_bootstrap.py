@@ -1,5 +1,7 @@
 """The recipe of a bootstrapped image, and its deterministic archive."""
 
+import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -8,7 +10,8 @@ import pytest
 
 from compose.errors import ComposeError, UsageError
 from compose.operations import bootstrap
-from compose.operations.bootstrap import BootstrapRequest, Recipe, pack, plan_recipe
+from compose.operations.base_image import docker_archive, image_config
+from compose.operations.bootstrap import Archive, BootstrapRequest, Recipe, pack, plan_recipe
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,29 @@ def test_without_a_tool_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
     with pytest.raises(ComposeError, match="apt-get install mmdebstrap"):
         bootstrap.find_tool(recipe)
+
+
+def test_the_date_and_the_variant_are_the_persons() -> None:
+    request = BootstrapRequest("debian:12", variant="buildd")
+    recipe, _, _ = plan_recipe(request, "x86_64", "86400")
+    assert (recipe.epoch, recipe.variant) == (86400, "buildd")
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        plan_recipe(request, "x86_64", "yesterday")
+    with pytest.raises(UsageError, match="minbase"):
+        plan_recipe(BootstrapRequest("debian:12", variant="huge"), "x86_64")
+
+
+def test_the_image_is_the_same_for_the_same_recipe_and_archive(tmp_path: Path) -> None:
+    recipe, repository, tag = plan_recipe(BootstrapRequest("debian:12"), "x86_64", "86400")
+    root = tmp_path / "root.tar"
+    root.write_bytes(b"x" * 1000)
+    config = image_config(recipe, "sha256:abc")
+    assert config == image_config(recipe, "sha256:abc")
+    assert json.loads(config)["created"] == "1970-01-02T00:00:00Z"
+    raw = b"".join(docker_archive(Archive(root, repository, tag, recipe), config))
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        assert archive.getnames() == ["config.json", "manifest.json", "layer.tar"]
+        (entry,) = json.loads(archive.extractfile("manifest.json").read())
+        assert entry["RepoTags"] == ["debian:12"]
+        assert archive.extractfile("layer.tar").read() == root.read_bytes()
+        assert archive.extractfile("config.json").read() == config
