@@ -30,7 +30,8 @@ class Command(NamedTuple):
 
     def check_arguments(self, arguments: list[str]) -> None:
         """UsageError for too few or too many arguments."""
-        name = self.usage.split()[0]
+        words = self.usage.split()
+        name = " ".join(word for at, word in enumerate(words[:3]) if word.islower() and all(map(str.islower, words[:at])))  # fmt: skip
         if len(arguments) < self.least:
             raise UsageError(
                 f"{name} requires at least {self.least} argument{'s' * (self.least > 1)}: "

@@ -74,7 +74,9 @@ def read_filters(texts: Iterable[str]) -> dict[str, list[str]]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise UsageError(f'invalid filter "{text}": give it as NAME=VALUE')
+            error = UsageError(f'invalid filter "{text}": give it as NAME=VALUE')
+            error.exit_code = 125  # docker's, for a flag that cannot be read
+            raise error
         found.setdefault(key.strip().lower(), []).append(value.strip())
     return found
 
