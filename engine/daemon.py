@@ -6,11 +6,13 @@ the DNS server, the bridges and the rules stay while any runs. Where none does, 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import socket
 import stat
+import sys
 from contextlib import AsyncExitStack
 from importlib import metadata
 from ipaddress import ip_address
@@ -33,6 +35,7 @@ from engine.images.pull import Puller
 from engine.images.push import Pusher
 from engine.images.registry.settings import read_settings, settings_folder
 from engine.images.store import Images
+from engine.loop_watch import watch_if_asked
 from engine.networks.naming import Names
 from engine.networks.publishing import Publisher, PublishPolicy
 from engine.networks.service import Networks
@@ -92,6 +95,7 @@ async def serve(
             host=probe_host(), engine_id=identity,
         )  # fmt: skip
         stopping = trio.Event()
+        watch_if_asked()
         async with trio.open_nursery() as nursery:
             engine = compose_engine(rooms, settings, nursery, stopping.set)
             await engine.containers.restore()
@@ -99,7 +103,14 @@ async def serve(
             listener = listen(layout)
             nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
             nursery.start_soon(obey_signals, stopping.set)
+            nursery.start_soon(database.keep_short)
             ready()
+            # What has been imported stays: a full collection need not look at it, and takes no 20 ms.
+            gc.collect()
+            gc.freeze()
+            sys.setswitchinterval(
+                0.001
+            )  # the loop gets the interpreter back soon from busy threads
             await stopping.wait()
             listener.socket.close()
             layout.socket.unlink(missing_ok=True)

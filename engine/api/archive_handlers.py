@@ -10,58 +10,65 @@ from typing import IO, TYPE_CHECKING
 import trio
 
 from engine.api.exchange import Exchange, Response
+from engine.api.piping import read_received, send_written
 from engine.api.times import rfc3339
 from engine.containers import archive
 from engine.errors import InvalidRequestError
-from engine.images.store import spool
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from engine.api.engine import Engine
-    from engine.containers.model import Container, MountPoint, PathStat
+    from engine.containers.model import Container, PathStat
 
-    Place = AbstractContextManager[tuple[int, str, MountPoint | None]]
+    Opened = AbstractContextManager[archive.Place]
 
-CHUNK = 1 << 18
+TAR = "application/x-tar"
 
 
 async def stat(engine: Engine, exchange: Exchange, name: str) -> Response:
     """HEAD /containers/{id}/archive."""
     container, path = _subject(engine, exchange, name)
-    found = await trio.to_thread.run_sync(partial(_stat, _place(engine, container, path), path))
+    async with engine.containers.volume_use.held(container):
+        found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
     return Response(headers={"X-Docker-Container-Path-Stat": stat_header(found)})
 
 
 async def get(engine: Engine, exchange: Exchange, name: str) -> None:
     """GET /containers/{id}/archive."""
     container, path = _subject(engine, exchange, name)
-    with spool(engine.images.scratch) as out:
-        found = await trio.to_thread.run_sync(
-            partial(_read, _place(engine, container, path), path, out)
-        )
-        await send_file(exchange, out, {"X-Docker-Container-Path-Stat": stat_header(found)})
+    async with engine.containers.volume_use.held(container):
+        found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
+        headers = {"X-Docker-Container-Path-Stat": stat_header(found)}
+        async with exchange.stream(TAR, headers=headers) as body:
+            await send_written(body, partial(_read, _opened(engine, container, path)))
+    engine.containers.publish(container, "archive-path")
 
 
 async def put(engine: Engine, exchange: Exchange, name: str) -> Response:
     """PUT /containers/{id}/archive."""
     container, path = _subject(engine, exchange, name)
-    with spool(engine.images.scratch) as raw:
-        async for chunk in exchange.body():
-            await trio.to_thread.run_sync(raw.write, chunk)
-        raw.seek(0)
-        await trio.to_thread.run_sync(
-            partial(_write, container, _place(engine, container, path), raw)
-        )
+    query = exchange.request
+    write = partial(
+        _write,
+        container,
+        _opened(engine, container, f"{path.rstrip('/')}/"),
+        keep_kind=query.flag("noOverwriteDirNonDir"),
+        own=query.flag("copyUIDGID"),
+    )
+    async with engine.containers.volume_use.held(container):
+        await read_received(exchange.body(), write)
+    engine.containers.publish(container, "extract-to-dir")
     return Response(200)
 
 
 async def export(engine: Engine, exchange: Exchange, name: str) -> None:
     """GET /containers/{id}/export."""
     container = engine.containers.find(name)
-    with spool(engine.images.scratch) as out:
-        await trio.to_thread.run_sync(partial(_export, _place(engine, container, "/"), out))
-        await send_file(exchange, out, {})
+    root = engine.containers.rootfs(container)
+    async with exchange.stream("application/octet-stream") as body:
+        await send_written(body, partial(_export, archive.opened_layers(root)))
+    engine.containers.publish(container, "export")
 
 
 def stat_header(found: PathStat) -> str:
@@ -79,45 +86,37 @@ def stat_header(found: PathStat) -> str:
 def _subject(engine: Engine, exchange: Exchange, name: str) -> tuple[Container, str]:
     path = exchange.request.text("path")
     if not path:
-        raise InvalidRequestError("bad parameter: path must be given")
+        raise InvalidRequestError("bad parameter: path cannot be empty")
     return engine.containers.find(name), path
 
 
-def _place(engine: Engine, container: Container, path: str) -> Place:
+def _opened(engine: Engine, container: Container, path: str) -> Opened:
     """Where to look; the database is asked here, on the loop, the files are opened in a thread."""
     volumes = {
-        point.name: engine.volumes.find(point.name).path
+        point.name: engine.volumes.find(point.name).source
         for point in container.mounts
         if point.type == "volume"
     }
-    return archive.opened_root(container, engine.containers.rootfs(container), volumes, path)
+    return archive.opened(container, engine.containers.rootfs(container), volumes, path)
 
 
-def _stat(place: Place, path: str) -> PathStat:
-    with place as (root, below, _):
-        return archive.stat_path(root, below, path)
+def _stat(opened: Opened) -> PathStat:
+    with opened as place:
+        return archive.stat_path(place)
 
 
-def _read(place: Place, path: str, out: IO[bytes]) -> PathStat:
-    with place as (root, below, _):
-        found = archive.stat_path(root, below, path)
-        archive.read_path(root, below, path, out)
-        return found
+def _read(opened: Opened, out: IO[bytes]) -> None:
+    with opened as place:
+        archive.read_path(place, out)
 
 
-def _write(container: Container, place: Place, raw: IO[bytes]) -> None:
-    with place as (root, below, point):
-        archive.write_path(container, root, below, point, raw)
+def _write(
+    container: Container, opened: Opened, raw: IO[bytes], *, keep_kind: bool, own: bool
+) -> None:
+    with opened as place:
+        archive.write_path(container, place, raw, keep_kind=keep_kind, own=own)
 
 
-def _export(place: Place, out: IO[bytes]) -> None:
-    with place as (root, _, __):
+def _export(opened: AbstractContextManager[int], out: IO[bytes]) -> None:
+    with opened as root:
         archive.export_root(root, out)
-
-
-async def send_file(exchange: Exchange, out: IO[bytes], headers: dict[str, str]) -> None:
-    """A spooled tar as the answer's body."""
-    out.seek(0)
-    async with exchange.stream("application/x-tar", headers=headers) as body:
-        while chunk := await trio.to_thread.run_sync(out.read, CHUNK):
-            await body.send(chunk)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from engine.containers.logs import Entry
 
 CONDITIONS = ("", "not-running", "next-exit", "removed")
+#: How many containers are told about between two looks at who else wants something.
+PIECE = 16
 #: Hidden without `all`: only these states are shown.
 SHOWN = ("running", "paused", "restarting")
 
@@ -40,7 +42,11 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
         found = [c for c in found if c.state.status in SHOWN]
     if limit > 0:
         found = found[:limit]
-    documents = [container_json.summary(engine, container) for container in found]
+    documents = []
+    for number, container in enumerate(found):
+        documents.append(container_json.summary(engine, container))
+        if number % PIECE == PIECE - 1:  # a thousand of them must not hold everybody up
+            await trio.lowlevel.checkpoint()
     if request.flag("size"):
         await container_json.add_sizes(engine, found, documents)
     return Response(document=documents)

@@ -201,6 +201,15 @@ def _ports(container: Container, endpoints: Iterable[Endpoint]) -> list[dict[str
 
 def _mount(engine: Engine, point: MountPoint) -> dict[str, Any]:
     source = point.source
+    if point.type == "tmpfs":
+        return {
+            "Type": "tmpfs",
+            "Source": "",
+            "Destination": point.destination,
+            "Mode": "",
+            "RW": point.rw,
+            "Propagation": "",
+        }
     if point.type == "volume":
         source = str(engine.layout.volume_data(point.name))
     document: dict[str, Any] = {"Type": point.type}

@@ -24,6 +24,10 @@ RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 JSON_LIMIT = 16 << 20
 CHUNK = 1 << 16
+#: Elements of a list that are encoded at once.
+PIECE = 64
+#: Bytes of JSON from which it is read in a thread.
+LARGE = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Exchange:
         if not raw.strip():
             return None
         try:
+            if len(raw) > LARGE:
+                return await trio.to_thread.run_sync(json.loads, raw)
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise InvalidRequestError(f"invalid JSON in the request's body: {error}") from error
@@ -127,7 +133,7 @@ class Exchange:
         body = b""
         headers = dict(response.headers)
         if response.document is not None:
-            body = json.dumps(response.document, separators=(",", ":")).encode() + b"\n"
+            body = await _encode(response.document)
             headers.setdefault("Content-Type", "application/json")
         head = self._head(headers)
         if response.status not in (204, 304):
@@ -212,6 +218,18 @@ class Exchange:
     async def _send(self, *events: Any) -> None:
         data = b"".join(filter(None, (self._connection.send(event) for event in events)))
         await self._stream.send_all(data)
+
+
+async def _encode(document: Any) -> bytes:
+    """JSON; a long list in pieces, so that others get their turn."""
+    if not isinstance(document, list) or len(document) <= PIECE:
+        return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    parts = []
+    for start in range(0, len(document), PIECE):
+        part = json.dumps(document[start : start + PIECE], separators=(",", ":"))
+        parts.append(part[1:-1])
+        await trio.lowlevel.checkpoint()
+    return f"[{','.join(parts)}]\n".encode()
 
 
 class StreamedBody:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from engine.api.container_filters import has_label
 from engine.api.exchange import Exchange, Response
 from engine.api.times import rfc3339
-from engine.errors import InvalidRequestError
+from engine.errors import InvalidRequestError, NotSupportedError
+from engine.volumes.service import ANONYMOUS
 
 if TYPE_CHECKING:
     from engine.api.engine import Engine
@@ -44,7 +45,7 @@ def _matches(engine: Engine, volume: Volume, filters: dict[str, list[str]]) -> b
             fits = "local" in values
         elif key == "dangling":
             used = bool(engine.volumes.users(volume.name))
-            fits = any((value in ("true", "1")) != used for value in values)
+            fits = any(_truth(key, value) != used for value in values)
         elif key == "all":
             fits = True
         else:
@@ -63,13 +64,27 @@ async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
 async def create(engine: Engine, exchange: Exchange) -> Response:
     """POST /volumes/create."""
     document = await exchange.json() or {}
+    if not isinstance(document, dict):
+        raise InvalidRequestError("invalid JSON: the body must be an object")
+    if document.get("ClusterVolumeSpec"):
+        raise NotSupportedError("cluster volumes are not supported: this engine is in no swarm")
+    for key in ("Labels", "DriverOpts"):
+        if not all(isinstance(v, str) for v in _mapping(document, key).values()):
+            raise InvalidRequestError(f"invalid JSON: {key} must be an object of strings")
     volume = engine.volumes.create(
-        document.get("Name") or "",
-        driver=document.get("Driver") or "local",
-        labels=document.get("Labels") or {},
-        options=document.get("DriverOpts") or {},
+        str(document.get("Name") or ""),
+        driver=str(document.get("Driver") or "local"),
+        labels=_mapping(document, "Labels"),
+        options=_mapping(document, "DriverOpts"),
     )
     return Response(201, volume_json(volume))
+
+
+def _mapping(document: dict[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key) or {}
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"invalid JSON: {key} must be an object")
+    return value
 
 
 async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
@@ -79,8 +94,26 @@ async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
 
 
 async def prune(engine: Engine, exchange: Exchange) -> Response:
-    """POST /volumes/prune."""
+    """POST /volumes/prune: anonymous ones, with `all` named ones too; filters `label`, `label!`."""
     filters = exchange.request.filters()
-    everything = filters.get("all", ["false"])[0] in ("true", "1")
-    deleted, freed = await engine.volumes.prune(anonymous_only=not everything)
+    for key in filters:
+        if key not in ("all", "label", "label!"):
+            raise InvalidRequestError(f"invalid filter '{key}'")
+    everything = _truth("all", filters.get("all", ["false"])[-1])
+
+    def chosen(volume: Volume) -> bool:
+        labels = dict(volume.labels)
+        return (
+            (everything or ANONYMOUS in labels)
+            and all(has_label(labels, value) for value in filters.get("label", ()))
+            and not any(has_label(labels, value) for value in filters.get("label!", ()))
+        )
+
+    deleted, freed = await engine.volumes.prune(chosen)
     return Response(document={"VolumesDeleted": deleted or None, "SpaceReclaimed": freed})
+
+
+def _truth(key: str, value: str) -> bool:
+    if value.lower() not in ("true", "false", "1", "0", "t", "f"):
+        raise InvalidRequestError(f"invalid filter '{key}={value}'")
+    return value.lower() in ("true", "1", "t")

@@ -1,28 +1,37 @@
-"""`docker cp`: a path of a container as a tar, a tar into a container, and what is at a path.
+"""`docker cp` and `docker export`: where a container's path is, what is there, and tars out of it and into it.
 
 Rules: a path is resolved on a held descriptor of the container's root (openat2, RESOLVE_IN_ROOT), so
 no symlink of the image leads to the host. A stopped container's volumes are reached by their own
-folders. Everything here blocks: call it in a thread.
+folders. Everything here blocks: call it in a thread. Source: docker cp's rules for paths.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from engine.containers.model import PathStat
-from engine.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from engine.containers.tar_in import Rules, read_tar
+from engine.containers.tar_out import write_entry, write_folder
+from engine.errors import (
+    ConflictError,
+    EngineError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from engine.images.compression import open_tar
-from engine.images.pack import pack_layer
-from engine.images.unpack import unpack_layer
 from engine.runtime import mounting
+from engine.runtime.identity import IdentityError, read_identity
+from engine.runtime.pids import start_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from engine.containers.model import Container, MountPoint
     from engine.runtime.spec import Rootfs
@@ -36,31 +45,76 @@ _GO_BITS = {
     stat.S_IFSOCK: 1 << 24,
     stat.S_IFCHR: 1 << 26 | 1 << 21,
 }
+#: What the kernel shows a running container, not files: of a copy of "/" they are empty folders.
+HOLLOW = ("dev", "proc", "sys")
+LINKS = 40  # followed one after the other, as the kernel has it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of a container: what was asked for, the root it is below, its path there."""
+
+    shown: str
+    root: int
+    below: str
+    point: MountPoint | None
 
 
 @contextmanager
-def opened_root(
+def opened(
     container: Container, rootfs: Rootfs, volumes: Mapping[str, str], path: str
-) -> Iterator[tuple[int, str, MountPoint | None]]:
-    """(descriptor, the path below it, the mount it is in): where a container's path is to be looked up."""
+) -> Iterator[Place]:
+    """Where a container's path is to be looked up; `volumes` are their folders by name.
+
+    Raises NotFoundError, ConflictError for a container that ends just now.
+    """
     wanted = "/" + posixpath.normpath("/" + path).lstrip("/")
+    slash = "/" if path.endswith(("/", "/.")) and wanted != "/" else ""
     point = _mount_of(container, wanted)
     if container.state.running:
-        root = os.open(
-            f"/proc/{container.state.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-        )
-        below = wanted
+        root, below = _root_of(container), wanted
     elif point is not None and point.type in ("bind", "volume"):
         source = volumes[point.name] if point.type == "volume" else point.source
-        root = os.open(source, os.O_PATH | os.O_CLOEXEC)
+        if point.subpath:
+            source = posixpath.join(source, point.subpath)
+        root = _open_source(source, path)
         below = "/" + wanted[len(point.destination) :].lstrip("/")
     else:
-        root = mounting.mount_overlay(rootfs)
-        below = wanted
+        root, below = mounting.mount_overlay(rootfs), wanted
     try:
-        yield root, below, point
+        yield Place(path, root, f"{below}{slash}" if below != "/" else below, point)
     finally:
         os.close(root)
+
+
+@contextmanager
+def opened_layers(rootfs: Rootfs) -> Iterator[int]:
+    """The root file system alone, without what is mounted on it; read-only, also while it runs."""
+    root = mounting.mount_overlay(replace(rootfs, lower=(rootfs.upper, *rootfs.lower), upper=""))
+    try:
+        yield root
+    finally:
+        os.close(root)
+
+
+def _root_of(container: Container) -> int:
+    """The running container's own view. Raises ConflictError if it has just ended."""
+    pid = container.state.pid
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if start_time(pid) == container.state.start_time:
+            return root
+        os.close(root)
+    except FileNotFoundError:
+        pass  # said below
+    raise ConflictError(f"container {container.id} has just ended: try again")
+
+
+def _open_source(source: str, shown: str) -> int:
+    try:
+        return os.open(source, os.O_PATH | os.O_CLOEXEC)
+    except OSError as error:
+        raise _missing(shown) from error
 
 
 def _mount_of(container: Container, path: str) -> MountPoint | None:
@@ -72,24 +126,51 @@ def _mount_of(container: Container, path: str) -> MountPoint | None:
     return max(found, key=lambda point: len(point.destination), default=None)
 
 
-def stat_path(root: int, path: str, shown: str) -> PathStat:
-    """What is at a path; a symlink itself, not what it points to. Raises NotFoundError."""
-    parent, name = posixpath.split(path.rstrip("/"))
-    folder = _open(root, parent or "/", shown)
-    try:
-        if not name:
-            status, link = os.stat(f"/proc/self/fd/{folder}"), ""
-        else:
+def stat_path(place: Place) -> PathStat:
+    """What is at a path; a symlink itself, unless the path ends in a slash. Raises NotFoundError."""
+    link = ""
+    if place.below.endswith("/"):
+        fd = _open(place, place.below)
+        try:
+            status = os.stat(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
+    else:
+        parent, name = posixpath.split(place.below)
+        folder = _open(place, parent)
+        try:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            link = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else ""
-    except OSError as error:
-        raise NotFoundError(f"Could not find the file {shown} in container") from error
-    finally:
-        os.close(folder)
+            if stat.S_ISLNK(status.st_mode):
+                link = _target_of(place)
+        except OSError as error:
+            raise _missing(place.shown) from error
+        finally:
+            os.close(folder)
     return PathStat(
-        posixpath.basename(shown.rstrip("/")) or "/", status.st_size, go_mode(status.st_mode),
-        status.st_mtime_ns, link,
+        _name_of(place), status.st_size, go_mode(status.st_mode), status.st_mtime_ns, link,
     )  # fmt: skip
+
+
+def _target_of(place: Place) -> str:
+    """Where a chain of symlinks ends, as an absolute path in the container."""
+    path = place.below
+    for _ in range(LINKS):
+        parent, name = posixpath.split(path)
+        folder = mounting.open_in_root(place.root, parent)
+        if folder is None:
+            break
+        try:
+            target = os.readlink(name, dir_fd=folder)
+        except OSError:  # no symlink any more, or nothing at all
+            break
+        finally:
+            os.close(folder)
+        path = posixpath.normpath(posixpath.join(parent, target))
+    return path
+
+
+def _name_of(place: Place) -> str:
+    return posixpath.basename(place.shown.rstrip("/")) or "/"
 
 
 def go_mode(mode: int) -> int:
@@ -100,53 +181,81 @@ def go_mode(mode: int) -> int:
     return value | (1 << 20 if mode & stat.S_ISVTX else 0)
 
 
-def read_path(root: int, path: str, shown: str, out: IO[bytes]) -> None:
+def read_path(place: Place, out: IO[bytes]) -> None:
     """The tar of a file or folder, its names beginning with its own. Raises NotFoundError."""
-    import tarfile
-
-    name = posixpath.basename(shown.rstrip("/")) or "."
-    parent, base = posixpath.split(path.rstrip("/"))
-    folder = _open(root, parent or "/", shown)
+    name = _name_of(place)
     try:
-        place = f"/proc/self/fd/{folder}/{base}" if base else f"/proc/self/fd/{folder}"
-        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            archive.add(place, name, recursive=True)
+        if place.below.endswith("/"):
+            fd = _open(place, place.below)
+            try:
+                hollow = HOLLOW if place.below == "/" else ()
+                write_folder(fd, "." if name == "/" else name, out, hollow=hollow)
+            finally:
+                os.close(fd)
+            return
+        parent, base = posixpath.split(place.below)
+        folder = _open(place, parent)
+        try:
+            write_entry(folder, base, name, out)
+        finally:
+            os.close(folder)
     except FileNotFoundError as error:
-        raise NotFoundError(f"Could not find the file {shown} in container") from error
-    finally:
-        os.close(folder)
+        raise _missing(place.shown) from error
 
 
 def write_path(
-    container: Container, root: int, path: str, point: MountPoint | None, raw: IO[bytes]
+    container: Container, place: Place, raw: IO[bytes], *, keep_kind: bool, own: bool
 ) -> None:
-    """Unpack a tar into a folder of the container. Raises NotFoundError, ForbiddenError."""
-    if point is not None and not point.rw:
-        raise ForbiddenError(f"container path {path} is in a read-only mount")
-    if point is None and container.host_config.readonly_rootfs:
+    """Unpack a tar into a folder of the container; with `own` it belongs to the container's user.
+
+    Raises NotFoundError, ForbiddenError, InvalidRequestError.
+    """
+    if place.point is not None and not place.point.rw:
+        raise ForbiddenError("mounted volume is marked read-only")
+    if place.point is None and container.host_config.readonly_rootfs:
         raise ForbiddenError("container rootfs is marked read-only")
-    folder = _open(root, path, path)
+    folder = _open(place, place.below)
     try:
         if not stat.S_ISDIR(os.fstat(folder).st_mode):
             raise InvalidRequestError("extraction point is not a directory")
-        unpack_layer(open_tar(raw), _path(f"/proc/self/fd/{folder}"))
+        owner = _user_of(container, place) if own else None
+        read_tar(open_tar(raw), place.root, place.below, Rules(keep_kind, owner))
     finally:
         os.close(folder)
+
+
+def _user_of(container: Container, place: Place) -> tuple[int, int] | None:
+    if not container.config.user:
+        return None
+    try:
+        who = read_identity(place.root, container.config.user, ())
+    except (IdentityError, OSError) as error:
+        raise InvalidRequestError(
+            f"unable to find user {container.config.user}: {error}"
+        ) from error
+    return who.uid, who.gid
 
 
 def export_root(root: int, out: IO[bytes]) -> None:
     """The whole root file system as a tar."""
-    pack_layer(f"/proc/self/fd/{root}", out)
+    write_folder(root, "", out)
 
 
-def _open(root: int, path: str, shown: str) -> int:
-    fd = mounting.open_in_root(root, path)
+def _open(place: Place, path: str) -> int:
+    try:
+        fd = mounting.open_in_root(place.root, path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidRequestError(
+                f"{place.shown}: too many levels of symbolic links"
+            ) from error
+        raise EngineError(
+            f"cannot open {place.shown} in the container: {error.strerror}"
+        ) from error
     if fd is None:
-        raise NotFoundError(f"Could not find the file {shown} in container")
+        raise _missing(place.shown)
     return fd
 
 
-def _path(text: str) -> Path:
-    from pathlib import Path
-
-    return Path(text)
+def _missing(shown: str) -> NotFoundError:
+    return NotFoundError(f"Could not find the file {shown} in container")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from engine.containers import netfiles
+from engine.containers.image_mounts import overlay_options
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
 from engine.containers.sharing import keeper_of, owner_of
@@ -78,14 +79,20 @@ class Launcher:
         """What the kernel is to be asked for, and warnings. Raises EngineError of some kind."""
         folder = self._layout.container(container.id)
         host_config = container.host_config
-        paths = {
-            point.name: self._volumes.find(point.name).path
-            for point in container.mounts
-            if point.type == "volume"
+        volumes = {
+            p.name: self._volumes.find(p.name) for p in container.mounts if p.type == "volume"
         }
-        for point in container.mounts:
+        points = tuple(
+            replace(p, rw=False) if p.type == "volume" and volumes[p.name].read_only else p
+            for p in container.mounts
+        )
+        overlays = {}
+        for point in points:
             if point.type == "bind":
-                _check_bind(point.source, create="create" in point.options)
+                check_bind(point.source, create="create" in point.options)
+            elif point.type == "image":
+                below = self._images.lower_dirs(self._images.find(point.data))
+                overlays[point.destination] = overlay_options(point, below, folder)
         files = {f"/etc/{name}": str(folder / name) for name in netfiles.NAMES}
         held = capabilities(
             host_config.cap_add or (),
@@ -105,7 +112,9 @@ class Launcher:
             lower=self.rootfs(container).lower,
             folder=folder,
             run_dir=self._layout.container_run(container.id),
-            mounts=runtime_mounts(container.mounts, paths, files),
+            mounts=runtime_mounts(
+                points, {name: v.source for name, v in volumes.items()}, files, overlays
+            ),
             namespaces=self._namespaces(container, keeper),
             dns=bool(container.networks),
             seccomp=profile,
@@ -341,7 +350,8 @@ def _without_net_sysctls(container: Container) -> Container:
     return replace(container, host_config=replace(container.host_config, sysctls=others))
 
 
-def _check_bind(source: str, *, create: bool) -> None:
+def check_bind(source: str, *, create: bool) -> None:
+    """What is to be bound must be there, or is made. Raises InvalidRequestError."""
     if os.path.exists(source):
         return
     if not create:

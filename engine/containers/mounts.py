@@ -18,7 +18,7 @@ from engine.runtime.spec import Mount
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.containers.config import Config, HostConfig, MountRequest
+    from engine.containers.config import BindOptions, Config, HostConfig, MountRequest
     from engine.containers.model import Container
 
 PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
@@ -116,7 +116,7 @@ def _from_request(request: MountRequest) -> MountPoint:
             source=posixpath.normpath(request.source),
             rw=not request.read_only,
             propagation=propagation,
-            options=("create",) if bind and bind.create_mountpoint else (),
+            options=_bind_options(bind),
             non_recursive=bool(bind and bind.non_recursive),
         )
     if request.type == "volume":
@@ -125,6 +125,7 @@ def _from_request(request: MountRequest) -> MountPoint:
         if driver and driver.name not in ("", "local"):
             raise NotSupportedError(f"volume driver {driver.name!r} is not supported: use local")
         point = _volume(request.source, target)
+        _check_subpath(volume.subpath if volume else "")
         return MountPoint(
             "volume", target, name=point.name, driver="local", rw=not request.read_only,
             no_copy=bool(volume and volume.no_copy), subpath=volume.subpath if volume else "",
@@ -137,9 +138,33 @@ def _from_request(request: MountRequest) -> MountPoint:
         data += ["=".join(option) for option in (tmpfs.options if tmpfs else ())]
         _tmpfs(",".join(data))
         return MountPoint("tmpfs", target, rw=not request.read_only, data=",".join(data))
+    if request.type == "image":
+        if not request.source:
+            raise InvalidRequestError('invalid mount config for type "image": source is missing')
+        below = request.image_options.subpath if request.image_options else ""
+        _check_subpath(below)
+        return MountPoint(
+            "image", target, source=request.source, rw=not request.read_only, subpath=below
+        )
     raise NotSupportedError(
-        f"mounts of type {request.type!r} are not supported: use bind, volume or tmpfs"
+        f"mounts of type {request.type!r} are not supported: use bind, volume, tmpfs or image"
     )
+
+
+def _check_subpath(path: str) -> None:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise InvalidRequestError(f"subpath must be a relative path within the volume: {path!r}")
+
+
+def _bind_options(bind: BindOptions | None) -> tuple[str, ...]:
+    if bind is None:
+        return ()
+    if bind.read_only_non_recursive and bind.read_only_force_recursive:
+        raise InvalidRequestError(
+            "ReadOnlyNonRecursive and ReadOnlyForceRecursive cannot be set at the same time"
+        )
+    create = ("create",) if bind.create_mountpoint else ()
+    return (*create, "ro-top") if bind.read_only_non_recursive else create
 
 
 def _from_container(text: str, find: Callable[[str], Container]) -> Iterable[MountPoint]:
@@ -165,9 +190,15 @@ def _clean(target: str) -> str:
 
 
 def runtime_mounts(
-    points: Iterable[MountPoint], volume_paths: Mapping[str, str], files: Mapping[str, str]
+    points: Iterable[MountPoint],
+    volume_paths: Mapping[str, str],
+    files: Mapping[str, str],
+    overlays: Mapping[str, str] | None = None,
 ) -> tuple[Mount, ...]:
-    """The runtime's mounts: volumes by their folders, and `files` (container path -> host path)."""
+    """The runtime's mounts: volumes by their folders, and `files` (container path -> host path).
+
+    `overlays` are the options of image mounts by their destination.
+    """
     made: dict[str, Mount] = {
         target: Mount("bind", target, source, ("rbind", "rprivate"))
         for target, source in files.items()
@@ -184,8 +215,14 @@ def runtime_mounts(
             made[point.destination] = Mount(
                 "bind", point.destination, source, ("bind", *locked), subpath=point.subpath
             )
+        elif point.type == "image":
+            made[point.destination] = Mount(
+                "overlay", point.destination, "overlay", locked, (overlays or {})[point.destination]
+            )
         else:
             how = "bind" if point.non_recursive else "rbind"
+            if locked and "ro-top" in point.options:
+                locked = ("ro-top",)
             made[point.destination] = Mount(
                 "bind", point.destination, point.source, (how, point.propagation, *locked)
             )

@@ -62,6 +62,7 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         f"pycompose-{containers.engine_id}",
         life.all_live(),
     )
+    await containers.volume_use.settle()
     await _end_probes(containers)
     joining = [c.id for c in starting if _joins(c)]
     others = [c.id for c in starting if not _joins(c)]

@@ -20,7 +20,7 @@ import trio
 from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
 from engine.containers.inputs import check_against_host, limits_of
-from engine.containers.launching import Launcher
+from engine.containers.launching import Launcher, check_bind
 from engine.containers.live import Bell
 from engine.containers.log_watch import LogWatch
 from engine.containers.model import Created
@@ -29,6 +29,7 @@ from engine.containers.restoring import restore
 from engine.containers.signals import parse_signal
 from engine.containers.supervision import Supervisor
 from engine.containers.update import updated_host_config
+from engine.containers.volume_use import VolumeUse
 from engine.errors import (
     ConflictError,
     HostLimitError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Container,
         ContainerRequest,
         EndpointSettings,
+        MountPoint,
         UpdateRequest,
         WaitCondition,
     )
@@ -72,14 +74,13 @@ class Containers:
         nursery.start_soon(self.log_watch.run)
         self._events = rooms.events
         self._launcher = Launcher(rooms, self.registry)
+        self.volume_use = VolumeUse(rooms, self.registry, self._launcher)
         self._life = Supervisor(
-            self.registry, rooms.networks, self._launcher, nursery, self.publish, self.discard
-        )
+            self.registry, rooms.networks, self._launcher, self.volume_use, nursery, self.publish,
+            self.discard,
+        )  # fmt: skip
         self._life.execs = self.execs
-        rooms.images.users = lambda image_id: [c.id for c in self.all() if c.image == image_id]
-        rooms.volumes.users = lambda name: [
-            c.id for c in self.all() if any(m.name == name for m in c.mounts)
-        ]
+        rooms.images.users = lambda image_id: [c.id for c in self.all() if image_id in images_of(c)]
 
     def all(self) -> list[Container]:
         """Every container, the oldest first."""
@@ -127,6 +128,7 @@ class Containers:
         planned = plan_container(
             request, image, container_id, time.time_ns(), self.find, self.host.hostname
         )
+        planned = replace(planned, mounts=tuple(map(self._resolved, planned.mounts)))
         if not planned.name:
             name = choose_name(
                 lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()
@@ -143,10 +145,12 @@ class Containers:
             for name in ("upper", "work", "merged"):
                 (folder / name).mkdir(parents=True, mode=0o755)
             folder.chmod(0o711)  # programs of users other than root reach their files
-            await self._make_volumes(planned)
+            await self.volume_use.make(planned)
             _, warnings = self._launcher.spec(self._as_if_startable(planned))
         except BaseException:
             self.registry.remove(container_id)
+            with trio.CancelScope(shield=True):
+                await self.volume_use.drop_anonymous(planned)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self.publish(planned, "create")
@@ -389,9 +393,8 @@ class Containers:
         self._life.forget(container.id, exit_code)
         await self.networks.detach(container.id, alive=True)  # others may have kept its namespace
         self.publish(container, "destroy")
-        for point in container.mounts if volumes else ():
-            if point.anonymous and not self.volumes.users(point.name):
-                await self.volumes.remove(point.name, force=True)
+        if volumes:
+            await self.volume_use.drop_anonymous(container)
         self.nursery.start_soon(_delete_tree, grave)
 
     def _as_if_startable(self, container: Container) -> Container:
@@ -406,16 +409,18 @@ class Containers:
             modes["network_mode"] = "none"
         return replace(container, host_config=replace(host, **modes), networks={}, mounts=())  # type: ignore[arg-type]  # names of strings
 
-    async def _make_volumes(self, container: Container) -> None:
-        for point in container.mounts:
-            if point.type != "volume":
-                continue
-            volume = self.volumes.create(
-                point.name, labels={"com.docker.volume.anonymous": ""} if point.anonymous else None
-            )
-            if not point.no_copy:
-                root = self._launcher.rootfs(container)
-                await self.volumes.fill(volume, root, point.destination)
+    def _resolved(self, point: MountPoint) -> MountPoint:
+        """A mount point whose source is there. Raises NotFoundError, InvalidRequestError."""
+        if point.type == "image":
+            return replace(point, data=self.images.find(point.source).id)
+        if point.type == "bind" and "create" not in point.options:
+            check_bind(point.source, create=False)
+        return point
+
+
+def images_of(container: Container) -> set[str]:
+    """The images that a container needs: its own, and those that it mounts."""
+    return {container.image, *(m.data for m in container.mounts if m.type == "image")}
 
 
 async def _delete_tree(folder: Path) -> None:

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from engine.containers.execs import Execs
-    from engine.containers.launching import Launcher
+    from engine.containers.launching import Launched, Launcher
     from engine.containers.model import Container
     from engine.containers.registry import Registry
+    from engine.containers.volume_use import VolumeUse
     from engine.networks.service import Networks
     from engine.processes.attachment import Attachment
     from engine.processes.client import Monitor
@@ -48,6 +49,7 @@ class Supervisor:
         registry: Registry,
         networks: Networks,
         launcher: Launcher,
+        volumes: VolumeUse,
         nursery: trio.Nursery,
         publish: Callable[[Container, str, Mapping[str, str]], None],
         remove: Callable[[str], Awaitable[None]],
@@ -55,6 +57,7 @@ class Supervisor:
         self._registry = registry
         self._networks = networks
         self._launcher = launcher
+        self._volumes = volumes
         self._nursery = nursery
         self._publish = publish
         self._remove = remove
@@ -92,34 +95,44 @@ class Supervisor:
 
     async def launch(self, container: Container, *, by_user: bool = True) -> None:
         """Start the program and watch it. The state tells of a failure. Raises StartError, ..."""
-        try:
-            launched = await self._launcher.launch(
-                container, partial(self._attach_waiting, container.id)
-            )
-        except EngineError as error:
-            code = error.exit_code if isinstance(error, StartError) else 128
-            self._registry.set_state(
-                container.id, status="created" if not container.state.started_ns else "exited",
-                exit_code=code, error=str(error), finished_ns=time.time_ns(),
-            )  # fmt: skip
-            self._disappoint(container.id)
-            self._ends.pop(container.id, Bell()).ring(code)
-            if container.host_config.auto_remove:
-                self._nursery.start_soon(self._remove, container.id)
-            raise
+        async with self._volumes.held(container):
+            try:
+                launched = await self._launcher.launch(
+                    container, partial(self._attach_waiting, container.id)
+                )
+            except EngineError as error:
+                self._settle_failure(container, error)
+                raise
+            container = self._settle_start(container, launched, by_user=by_user)
+        self._publish(container, "start", {})
+        self._volumes.tell_mounted(container)
+        self.take(container, launched.monitor, launched.spec)
+
+    def _settle_start(
+        self, container: Container, launched: Launched, *, by_user: bool
+    ) -> Container:
         if by_user:
             self._delays.pop(container.id, None)
-        container = self._registry.change(
+        self._registry.change(
             container.id, restart_count=0 if by_user else container.restart_count + 1
         )
-        container = self._registry.set_state(
+        return self._registry.set_state(
             container.id, status="running", pid=launched.monitor.pid,
             start_time=launched.monitor.start_time, exit_code=0, error="", oom_killed=False,
             started_ns=time.time_ns(), finished_ns=0, stopped_by_user=False,
             health=self.first_health(container),
         )  # fmt: skip
-        self._publish(container, "start", {})
-        self.take(container, launched.monitor, launched.spec)
+
+    def _settle_failure(self, container: Container, error: EngineError) -> None:
+        code = error.exit_code if isinstance(error, StartError) else 128
+        self._registry.set_state(
+            container.id, status="created" if not container.state.started_ns else "exited",
+            exit_code=code, error=str(error), finished_ns=time.time_ns(),
+        )  # fmt: skip
+        self._disappoint(container.id)
+        self._ends.pop(container.id, Bell()).ring(code)
+        if container.host_config.auto_remove:
+            self._nursery.start_soon(self._remove, container.id)
 
     def take(self, container: Container, monitor: Monitor, spec: ContainerSpec) -> None:
         """Watch a running process, just started or adopted."""
@@ -279,6 +292,7 @@ class Supervisor:
             health=at_end(state.health),
         )  # fmt: skip
         self._announce_end(container, record)
+        self._nursery.start_soon(self._volumes.release, container)
         bell = self._ends.pop(container_id, None)
         if bell:
             bell.ring(record.exit_code)

@@ -43,13 +43,14 @@ def attributes_of(options: Iterable[str]) -> int:
 
 
 def mount_overlay(rootfs: Rootfs) -> int:
-    """A detached overlay mount of the layers: its descriptor."""
+    """A detached overlay mount of the layers: its descriptor. Without an upper one it is read-only."""
     context = sc.fsopen("overlay")
     try:
         for layer in rootfs.lower:
             sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "lowerdir+", layer)
-        sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "upperdir", rootfs.upper)
-        sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "workdir", rootfs.work)
+        if rootfs.upper:
+            sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "upperdir", rootfs.upper)
+            sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "workdir", rootfs.work)
         sc.fsconfig(context, sc.FSCONFIG_CMD_CREATE)
         return sc.fsmount(context, 0)
     finally:
@@ -91,6 +92,8 @@ def clone_mount(mount: Mount) -> int:
     attributes = attributes_of(options)
     if attributes:
         sc.mount_setattr(tree, set_=attributes, recursive=recursive)
+    if "ro-top" in options:  # what is mounted below stays as it is
+        sc.mount_setattr(tree, set_=sc.MOUNT_ATTR_RDONLY)
     for option in options:
         kind = PROPAGATION.get(option.removeprefix("r"))
         if kind:

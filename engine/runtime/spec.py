@@ -16,7 +16,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 #: Bumped when a field changes meaning; a monitor outlives the engine that wrote its spec.
 SPEC_VERSION = 1
 
-MountKind = Literal["bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup2", "cgroup"]
+MountKind = Literal[
+    "bind", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup2", "cgroup", "overlay"
+]
 NamespaceKind = Literal["mount", "pid", "net", "uts", "ipc", "cgroup", "user"]
 
 

@@ -10,6 +10,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from engine.errors import EngineError, HostLimitError
 
 if TYPE_CHECKING:
@@ -59,11 +61,16 @@ SCHEMA_STEPS: tuple[str, ...] = (
 )
 
 
+#: Seconds between looks at the write-ahead log, and its size in bytes from which it is copied back.
+LOOK, LOG_LIMIT = 2.0, 8 << 20
+
+
 class Database:
     """One connection, used from the engine's loop alone."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     @classmethod
     def open(cls, path: Path) -> Database:
@@ -76,6 +83,9 @@ class Database:
             connection = sqlite3.connect(path, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(
+                "PRAGMA wal_autocheckpoint = 0"
+            )  # `keep_short` does it, off the loop
             connection.execute("PRAGMA busy_timeout = 5000")
             connection.execute("PRAGMA foreign_keys = ON")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -91,7 +101,7 @@ class Database:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
             )
-        return cls(connection)
+        return cls(connection, path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,6 +126,23 @@ class Database:
         """All rows of a query."""
         return self._connection.execute(query, values).fetchall()
 
+    async def keep_short(self) -> None:
+        """Copy the log back into the database whenever it has grown, in a thread: the disk is slow."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        while True:
+            await trio.sleep(LOOK)
+            if log.exists() and log.stat().st_size > LOG_LIMIT:
+                await trio.to_thread.run_sync(_checkpoint, self._path)
+
     def close(self) -> None:
         """Close the file; the last writer checkpoints the log."""
         self._connection.close()
+
+
+def _checkpoint(path: Path) -> None:
+    """On a connection of its own; writers go on meanwhile (sqlite.org/wal.html)."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
+        connection.close()

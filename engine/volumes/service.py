@@ -13,6 +13,8 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,11 @@ from engine.images.compression import open_tar
 from engine.images.pack import pack_layer
 from engine.images.unpack import unpack_layer
 from engine.runtime import mounting
+from engine.volumes import local_driver
+from engine.volumes.local_driver import MountPlan, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from engine.events.bus import EventBus
@@ -39,13 +43,29 @@ ANONYMOUS = "com.docker.volume.anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume; `path` is the folder that is mounted."""
+    """A volume; `path` is its own folder, `source` what containers get: a bind's device, or the same."""
 
     name: str
     created_ns: int
     path: str
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    plan: MountPlan | None = None
+
+    @property
+    def source(self) -> str:
+        """The folder that is mounted into containers."""
+        return self.plan.device if self.plan and self.plan.bind else self.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether its options let nobody write."""
+        return bool(self.plan and self.plan.read_only)
+
+    @property
+    def comes_and_goes(self) -> bool:
+        """Whether something is mounted at its folder while it is in use."""
+        return self.plan is not None and not self.plan.bind
 
 
 class Volumes:
@@ -57,6 +77,10 @@ class Volumes:
         self._events = events
         #: containers that use a volume; set by who knows (containers stand above volumes)
         self.users: Callable[[str], list[str]] = lambda _name: []
+        #: whether a running container uses a volume; set likewise
+        self.is_running: Callable[[str], bool] = lambda _name: False
+        self._holds: Counter[str] = Counter()
+        self._locks: dict[str, trio.Lock] = {}
 
     def all(self) -> list[Volume]:
         """Every volume, by name."""
@@ -86,11 +110,7 @@ class Volumes:
                 f'error looking up volume plugin {driver}: plugin "{driver}" not found',
                 hint="this engine has the local driver",
             )
-        if options:
-            raise NotSupportedError(
-                f"options of the local volume driver are not supported yet: {', '.join(options)}",
-                hint="use a bind mount",
-            )
+        plan_of(options or {})
         anonymous = not name
         name = name or secrets.token_hex(32)
         if not _NAME.fullmatch(name) or len(name) > 255:
@@ -108,7 +128,7 @@ class Volumes:
         given = {**(labels or {}), **({ANONYMOUS: ""} if anonymous else {})}
         self._database.execute(
             "INSERT INTO volumes (name, created_ns, document) VALUES (?, ?, ?)",
-            (name, time.time_ns(), json.dumps({"labels": given, "options": {}})),
+            (name, time.time_ns(), json.dumps({"labels": given, "options": options or {}})),
         )
         self._events.publish("volume", "create", name, {"driver": "local"})
         return self.find(name)
@@ -133,25 +153,73 @@ class Volumes:
         self._events.publish("volume", "destroy", name, {"driver": "local"})
         await trio.to_thread.run_sync(lambda: shutil.rmtree(grave, ignore_errors=True))
 
-    async def prune(self, *, anonymous_only: bool = True) -> tuple[list[str], int]:
-        """Remove volumes that no container uses; their names and how many bytes that freed."""
+    async def prune(self, chosen: Callable[[Volume], bool]) -> tuple[list[str], int]:
+        """Remove those chosen that no container uses; their names and how many bytes that freed."""
         done, freed = [], 0
         for volume in self.all():
-            if self.users(volume.name) or (anonymous_only and ANONYMOUS not in volume.labels):
+            if self.users(volume.name) or not chosen(volume):
                 continue
-            freed += await trio.to_thread.run_sync(folder_size, volume.path)
-            await self.remove(volume.name)
+            size = await trio.to_thread.run_sync(folder_size, volume.path)
+            try:
+                await self.remove(volume.name)
+            except (NotFoundError, ConflictError):
+                continue  # somebody was quicker
+            freed += size
             done.append(volume.name)
+        self._events.publish("volume", "prune", "", {"reclaimed": str(freed)})
         return done, freed
+
+    @asynccontextmanager
+    async def held(self, names: Iterable[str]) -> AsyncIterator[None]:
+        """While inside, what these volumes' options ask for is mounted; afterwards, while containers run.
+
+        Raises NotFoundError, InvalidRequestError, HostLimitError.
+        """
+        volumes = [self.find(name) for name in dict.fromkeys(names)]
+        self._holds.update(volume.name for volume in volumes)
+        try:
+            for volume in volumes:
+                await self._mount(volume)
+            yield
+        finally:
+            self._holds -= Counter(volume.name for volume in volumes)
+            with trio.CancelScope(shield=True):
+                await self.release(volume.name for volume in volumes)
+
+    async def release(self, names: Iterable[str]) -> None:
+        """Unmount what nobody holds and no running container uses any more. Idempotent."""
+        for name in names:
+            try:
+                volume = self.find(name)
+            except NotFoundError:
+                continue
+            if volume.comes_and_goes:
+                async with self._lock(name):
+                    if not self._holds[name] and not self.is_running(name):
+                        await trio.to_thread.run_sync(local_driver.unmount, volume.path)
+
+    async def _mount(self, volume: Volume) -> None:
+        if volume.plan is None:
+            return
+        await trio.to_thread.run_sync(local_driver.check_device, volume.plan, volume.name)
+        if volume.comes_and_goes:
+            async with self._lock(volume.name):
+                await trio.to_thread.run_sync(
+                    local_driver.mount, volume.plan, volume.name, volume.path
+                )
+
+    def _lock(self, name: str) -> trio.Lock:
+        return self._locks.setdefault(name, trio.Lock())
 
     async def fill(self, volume: Volume, root: Rootfs, target: str) -> None:
         """First use: an empty volume gets what the image has at its place, owners and modes too."""
-        await trio.to_thread.run_sync(_fill, volume.path, root, target, self._layout.scratch)
+        await trio.to_thread.run_sync(_fill, volume.source, root, target, self._layout.scratch)
 
     def _volume(self, name: str, created_ns: int, document: str) -> Volume:
         kept = json.loads(document)
         path = str(self._layout.volume_data(name))
-        return Volume(name, created_ns, path, kept["labels"], kept["options"])
+        options = kept["options"]
+        return Volume(name, created_ns, path, kept["labels"], options, plan_of(options))
 
 
 def folder_size(path: str) -> int:
