@@ -18,7 +18,7 @@ def rules_of(request: dict[str, Any]) -> EndpointRules:
     addresses = [ip_interface(address).ip for address in request["addresses"]]
     addresses += [ip_address(address) for address in request["link_local"]]
     mac = bytes.fromhex(request["mac"].replace(":", ""))
-    return EndpointRules(request["veth"], mac, tuple(dict.fromkeys(addresses)))
+    return EndpointRules(request["link"], request["veth"], mac, tuple(dict.fromkeys(addresses)))
 
 
 def port_of(port: list[Any]) -> PortRules:

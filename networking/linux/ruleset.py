@@ -40,6 +40,8 @@ SETS = (
     nft.SetShape("bridges", _IFNAME, 16),
     nft.SetShape("internal", _IFNAME, 16),
     nft.SetShape("pairs", _join(_IFNAME, _IFNAME), 32),
+    nft.SetShape("members4", _join(_IFNAME, _ADDRESS4), 20),
+    nft.SetShape("members6", _join(_IFNAME, _ADDRESS6), 32),
     nft.SetShape("unprotected", _join(_IFNAME, _PROTO_FAMILY), 20),
     nft.SetShape("routed", _join(_IFNAME, _PROTO_FAMILY), 20),
     nft.SetShape("subnets4", _ADDRESS4, 4, interval=True),
@@ -72,8 +74,9 @@ class NetworkRules:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRules:
-    """Who may send through a veth."""
+    """Who may send through a veth of a bridge."""
 
+    link: str
     veth: str
     mac: bytes
     addresses: tuple[Address, ...]
@@ -141,6 +144,8 @@ def endpoint(table: str, rules: EndpointRules, *, delete: bool = False) -> list[
     for address in rules.addresses:
         name = f"endpoints{address.version}"
         out.append(nft.element(nft.BRIDGE, table, name, station + address.packed, delete=delete))
+        member = nft.ifname(rules.link) + address.packed
+        out.append(nft.element(nft.INET, table, f"members{address.version}", member, delete=delete))
     return out
 
 
@@ -160,10 +165,20 @@ def port(table: str, rules: PortRules, *, delete: bool = False) -> list[nft.Mess
 
 
 def _guard(table: str) -> list[nft.Message]:
-    """Bridges route 127.0.0.0/8 for the host's own sake: nobody on them may send there."""
+    """Before connection tracking.
+
+    Bridges route 127.0.0.0/8 for the host's own sake: nobody on them may send there. And where bridged
+    frames meet the firewall (bridge-nf-call-iptables), those between neighbours are not tracked: there
+    is nothing to translate, and tracking takes a tenth of the throughput.
+    """
     bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
     drop = nft.verdict(nft.DROP)
-    return [nft.rule(nft.INET, table, "guard", _ipv4(), _to_loopback(), bridge, drop)]
+    rules = [_ipv4() + _to_loopback() + bridge + drop]
+    for version, guard, offset, length in ((4, _ipv4(), 16, 4), (6, _ipv6(), 24, 16)):
+        neighbour = nft.meta(_IIFNAME, nft.WORD[0]) + nft.payload(1, offset, length, nft.WORD[4])
+        neighbour += nft.lookup(f"members{version}", nft.REG1)
+        rules.append(guard + neighbour + nft.expression("notrack"))
+    return [nft.rule(nft.INET, table, "guard", rule) for rule in rules]
 
 
 def _port_rules(table: str, chain: str) -> list[nft.Message]:
