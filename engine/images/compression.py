@@ -31,8 +31,9 @@ class HashedReader(io.RawIOBase):
     It reads ahead in large pieces: the digest is that of the whole stream, told by `drain`.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, *, hashed: bool = True) -> None:
         self._source = source
+        self._hashed = hashed
         self._running = hashlib.sha256()
         self._ready = memoryview(b"")
         self._at = 0
@@ -72,6 +73,12 @@ class HashedReader(io.RawIOBase):
             pieces.append(piece)
         return b"".join(pieces)
 
+    def read_some(self, most: int) -> memoryview:
+        """What is ready, at most so much, without a copy; empty only at the end."""
+        if not self._ready:
+            self._fill()
+        return self._take(most)
+
     def drain(self) -> str:
         """Read to the end; the digest of everything, "sha256:<hex>"."""
         self._at += len(self._ready)
@@ -92,7 +99,8 @@ class HashedReader(io.RawIOBase):
             chunk: bytes = self._source.read(PIECE)
         except _broken() as error:
             raise InvalidRequestError(f"the archive's compression is broken: {error}") from error
-        self._running.update(chunk)
+        if self._hashed:
+            self._running.update(chunk)
         self.size += len(chunk)
         self._ready = memoryview(chunk)
         self.passed()
@@ -110,27 +118,29 @@ def _broken() -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
-def open_tar(raw: IO[bytes]) -> HashedReader:
-    """The tar inside a stream by its first bytes. The stream must be buffered (peek)."""
-    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]  # any object with read
+def open_tar(raw: IO[bytes], *, hashed: bool = True) -> HashedReader:
+    """The tar inside a stream, by its first bytes; without `hashed` it has no digest to tell."""
+    buffered: Any = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
+    return HashedReader(_decompressed(buffered), hashed=hashed)
+
+
+def _decompressed(buffered: io.BufferedReader[Any]) -> Any:
     head = buffered.peek(6)[:6]
     if head.startswith(GZIP_MAGIC):
-        return HashedReader(gzip.GzipFile(fileobj=buffered))
+        return gzip.GzipFile(fileobj=buffered)
     if head.startswith(ZSTD_MAGIC):
         import zstandard
 
-        return HashedReader(
-            zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
-        )
+        return zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
     if head.startswith(XZ_MAGIC):
         import lzma
 
-        return HashedReader(lzma.LZMAFile(buffered))
+        return lzma.LZMAFile(buffered)
     if head.startswith(BZIP2_MAGIC):
         import bz2
 
-        return HashedReader(bz2.BZ2File(buffered))
-    return HashedReader(buffered)
+        return bz2.BZ2File(buffered)
+    return buffered
 
 
 class GzipWriter:

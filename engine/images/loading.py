@@ -25,7 +25,7 @@ from engine.images.registry.manifest import (
     choose_manifest,
     parse_manifest,
 )
-from engine.images.unpack import BoundedEntry
+from engine.images.unpack import BoundedEntry, contents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,9 @@ class Arrival:
         """Write down all that comes. Blocking. Raises InvalidRequestError, HostLimitError."""
         try:
             self._folder.mkdir(mode=0o700)
-            with tarfile.open(fileobj=open_tar(raw), mode="r:", tarinfo=BoundedEntry) as archive:
+            with tarfile.open(
+                fileobj=open_tar(raw, hashed=False), mode="r:", tarinfo=BoundedEntry
+            ) as archive:
                 for number, entry in enumerate(archive):
                     if number > MEMBER_LIMIT:
                         raise InvalidRequestError(f"the archive has over {MEMBER_LIMIT} files")
@@ -83,13 +85,12 @@ class Arrival:
             base = posixpath.dirname(name) if entry.issym() else ""
             self._links[name] = posixpath.normpath(posixpath.join(base, entry.linkname))
             return
-        source = archive.extractfile(entry) if entry.isfile() else None
-        if source is None:
+        if not entry.isfile():
             return
         path = self._folder / str(number)
         running = hashlib.sha256()
         with path.open("wb", buffering=0) as target:
-            while chunk := source.read(CHUNK):
+            for chunk in contents(archive, entry):
                 running.update(chunk)
                 target.write(chunk)
         self._members[name] = Member(path, f"sha256:{running.hexdigest()}", entry.size)

@@ -11,13 +11,14 @@ import errno
 import os
 import stat
 import tarfile
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from engine.errors import HostLimitError, InvalidRequestError
 from engine.runtime import syscalls as sc
 from engine.runtime.mounting import open_or_make
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from engine.images.compression import HashedReader
@@ -186,14 +187,13 @@ class _Unpacker:
                 f"a layer unpacks to more than {self.limit} bytes",
                 hint="max-layer-size in engine.json admits more",
             )
-        source = archive.extractfile(entry)
-        assert source is not None
+        source = contents(archive, entry)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(base, flags, 0o600, dir_fd=parent)
         try:
             ends_in_hole = False
-            while chunk := source.read(CHUNK):
-                ends_in_hole = len(chunk) >= HOLE and chunk.count(0) == len(chunk)
+            for chunk in source:
+                ends_in_hole = _is_hole(chunk)
                 if ends_in_hole:
                     os.lseek(fd, len(chunk), os.SEEK_CUR)
                 else:
@@ -228,7 +228,35 @@ class _Unpacker:
         os.utime(base, (entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
 
 
-def _write_all(fd: int, chunk: bytes) -> None:
+def contents(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[bytes | memoryview]:
+    """A file's bytes, in pieces; whoever takes them takes all before the next entry.
+
+    The archive was opened on a stream ("r:" on a HashedReader), which stands where they begin. Raises
+    InvalidRequestError where it ends early.
+    """
+    if entry.issparse():
+        sparse = archive.extractfile(entry)
+        assert sparse is not None
+        while chunk := sparse.read(CHUNK):
+            yield chunk
+        return
+    stream = cast("HashedReader", archive.fileobj)
+    left = entry.size
+    while left:
+        piece = stream.read_some(left)
+        if not piece:
+            raise InvalidRequestError("the archive is no sound tar: unexpected end of data")
+        left -= len(piece)
+        yield piece
+
+
+def _is_hole(chunk: bytes | memoryview) -> bool:
+    """Whether these are zeros, enough of them; most that are not are told by their ends."""
+    ends = len(chunk) >= HOLE and not chunk[0] and not chunk[-1]
+    return ends and bytes(chunk).count(0) == len(chunk)
+
+
+def _write_all(fd: int, chunk: bytes | memoryview) -> None:
     written = os.write(fd, chunk)
     while written < len(chunk):
         written += os.write(fd, memoryview(chunk)[written:])
