@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compose.model.record import EMPTY, Record
-from compose.model.service import Service
+from compose.model.service import FileGrant, Service
 
 
 class IpamPool(Record):
@@ -64,6 +64,14 @@ class FileSource(Record):
     digest: str = ""
     labels: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
+
+    def is_copied(self, service: Service, grant: FileGrant) -> bool:
+        """Whether a service is given a copy: of what is no file, and of a file that is to have an
+        owner or mode of its own, which the host's file has not. What is read-only takes no copy."""
+        if self.external:
+            return False
+        owned = bool(grant.uid or grant.gid) or grant.mode is not None
+        return not self.file or (owned and bool(self.digest) and not service.read_only)
 
 
 class Project(Record):

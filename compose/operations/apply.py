@@ -73,7 +73,9 @@ def named(subject: str, error: EngineRefusedError) -> EngineRefusedError:
 
 def is_patient(step: Step) -> bool:
     """Whether a step, once begun, is given time to end when the person cancels: short calls are."""
-    waits = s.WaitCondition | s.StopContainer | s.RestartContainer | s.RunHook | s.PullImage
+    waits = (
+        s.WaitCondition | s.Delay | s.StopContainer | s.RestartContainer | s.RunHook | s.PullImage
+    )
     return not isinstance(step, waits | s.BuildImage)
 
 

@@ -13,6 +13,7 @@ from compose.engine_client.payloads.container import ignored_attributes, image_o
 from compose.model.record import Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
+from compose.operations.supported import prepared
 from compose.operations.turns import turn
 from compose.planner.images import ImagePolicy, plan_images
 from compose.planner.policy import UpPolicy
@@ -55,6 +56,7 @@ class Decision(Record):
 
 def converge(aim: Aim, session: Session) -> int:
     """Bring the engine to what is wanted. Returns the exit code. Raises ComposeError."""
+    aim = changed(aim, project=prepared(aim.project, session.endpoint, session.environment))
     for text in warnings_of(aim.project):
         session.progress.warn(text)
     if session.dry_run:

@@ -22,7 +22,7 @@ from compose.errors import ComposeError, EngineRefusedError
 from compose.model.observed import Observed
 from compose.model.record import EMPTY, Record
 from compose.operations.creating import create_container, read_profiles
-from compose.operations.hooks import run_hook
+from compose.operations.hooks import before_start, run_hook, run_to_end
 from compose.operations.last_words import last_words
 from compose.operations.uploads import files_archive
 from compose.operations.watching import ContainerWatch, WaitFailedError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from compose.engine_client.call import Call
     from compose.engine_client.transport import Engine
     from compose.model.project import Project
+    from compose.model.service import Service
     from compose.operations.progress import Progress
     from compose.planner.steps import Step
 
@@ -74,6 +75,8 @@ class Executor:
         self._start_lock = trio.Lock()
         #: service -> name -> id of the containers there are by now.
         self._peers: dict[str, dict[str, str]] = {}
+        #: name -> id of the containers made here: a replacement's name is another's for a while.
+        self._made: dict[str, str] = {}
         self._mounts = {one.id: one.mounts for one in world.observed.containers}
         for one in world.observed.containers:
             if not one.oneoff:
@@ -103,7 +106,7 @@ class Executor:
             case s.UploadFiles():
                 await self._upload(step)
             case s.RenameContainer():
-                await engine.do(calls.rename_container(step.ref, step.name))
+                await engine.do(calls.rename_container(self._ref(step.ref), step.name))
             case s.StartContainer():
                 await self._start(step)
             case s.StopContainer():
@@ -124,6 +127,8 @@ class Executor:
                         del names[name]
             case s.RunHook():
                 await self._hook(step)
+            case s.Delay():
+                await trio.sleep(step.seconds)
             case s.WaitCondition():
                 await self._wait(step)
             case s.PullImage():
@@ -194,6 +199,11 @@ class Executor:
         for old in [one for one, ref in names.items() if ref == step.replaces]:
             del names[old]
         names[step.name] = made["Id"]
+        self._made[step.name] = self._made[name] = made["Id"]
+
+    def _ref(self, ref: str) -> str:
+        """The id of what was made here under that name."""
+        return self._made.get(ref, ref)
 
     def _sorted_peers(self, service: str) -> list[tuple[str, str]]:
         return sorted(self._peers.get(service, {}).items())
@@ -201,26 +211,46 @@ class Executor:
     async def _upload(self, step: s.UploadFiles) -> None:
         archive = files_archive(self._project(), self._project().services[step.service])
         if archive:
-            await self._engine.do(calls.write_archive(step.ref, "/", archive))
+            await self._engine.do(calls.write_archive(self._ref(step.ref), "/", archive))
 
     async def _start(self, step: s.StartContainer) -> None:
         service = self._project().services.get(step.service) if self._world.project else None
         if service is not None and any("-" in port.published for port in service.ports):
             # Two that start at once may be given the same port of a range.
             async with self._start_lock:
-                await self._engine.do(calls.start_container(step.ref))
+                await self._engine.do(calls.start_container(self._ref(step.ref)))
             return
-        await self._engine.do(calls.start_container(step.ref))
+        await self._engine.do(calls.start_container(self._ref(step.ref)))
 
     async def _hook(self, step: s.RunHook) -> None:
         service = self._project().services[step.service]
+        if step.moment == "pre_start":
+            await self._run_before(step, service)
+            return
         hook = (service.post_start if step.moment == "post_start" else service.pre_stop)[step.index]
         try:
-            await run_hook(self._engine, service, step.ref, hook, self._world.on_hook_line)
+            await run_hook(
+                self._engine, service, self._ref(step.ref), hook, self._world.on_hook_line
+            )
         except EngineRefusedError as error:
             # Before a stop, a container that has ended or left by itself is where it should be.
             if step.moment == "post_start" or error.status not in (404, 409):
                 raise
+
+    async def _run_before(self, step: s.RunHook, service: Service) -> None:
+        """A pre_start hook: the container does not run yet, so it has one like it to itself."""
+        like = before_start(service, service.pre_start[step.index])
+        spec = ContainerSpec(
+            name=f"{step.name}-pre_start-{step.index}",
+            oneoff=True,
+            use_aliases=False,
+            image_id=self._world.image_ids.get(service.name, ""),
+            peers={name: self._sorted_peers(name) for name in self._peers},
+        )
+        request = create_request(self._project(), like, spec, self._engine.version)
+        await run_to_end(
+            self._engine, spec.name, request, service, self._progress, self._world.on_hook_line
+        )
 
     async def _wait(self, step: s.WaitCondition) -> None:
         watching = await self._watching()
@@ -243,7 +273,7 @@ class Executor:
     async def _wait_one(
         self, watching: ContainerWatch, step: s.WaitCondition, name: str, ref: str
     ) -> None:
-        code = await watching.wait_until(ref, step.condition, name)
+        code = await watching.wait_until(self._ref(ref), step.condition, name)
         if code:
             text = f'service "{step.service}" didn\'t complete successfully: exit {code}'
             raise WaitFailedError(text, ref=ref, container=name)

@@ -32,6 +32,7 @@ from compose.operations.execute import World
 from compose.operations.log_source import Source, short_name
 from compose.operations.reading_along import Exit, LogHub
 from compose.operations.shortcuts import menu_line, read_keys, unbuffered_keys
+from compose.operations.supported import prepared
 from compose.operations.terminal import window_size
 from compose.planner.lifecycle import plan_kill, plan_stop
 
@@ -57,6 +58,7 @@ def run_foreground(request: UpRequest, aim: Aim, session: Session) -> int:
         from compose.operations.watch import find_triggers
 
         find_triggers(aim.project)
+    aim = changed(aim, project=prepared(aim.project, session.endpoint, session.environment))
     code = converge(aim, session)
     if code or session.dry_run:
         return code

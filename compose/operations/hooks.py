@@ -1,4 +1,4 @@
-"""Runs a post_start or pre_stop hook in a container, to its end."""
+"""Runs a hook to its end: in the container, or before it starts in one made like it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import trio
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import hook_body
 from compose.errors import ComposeError
+from compose.model.record import changed
+from compose.model.service import HealthCheck
+from compose.operations.creating import create_container
+from compose.operations.last_words import last_words
 from networking.wire.stdstream import FrameDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from compose.engine_client.payloads.container import CreateRequest
     from compose.engine_client.transport import Engine
     from compose.model.service import Hook, Service
+    from compose.operations.progress import Progress
 
 
 async def run_hook(
@@ -55,3 +61,50 @@ async def exec_exit_code(engine: Engine, exec_id: str) -> int:
         await trio.sleep(pause)
         found = (await engine.do(calls.inspect_exec(exec_id))).json()
     return int(found.get("ExitCode") or 0)
+
+
+def before_start(service: Service, hook: Hook) -> Service:
+    """The service whose container a pre_start hook is run in: its image, files and networks, the
+    hook's program; nothing published, nothing restarted. Pure."""
+    return changed(
+        service,
+        command=hook.command,
+        entrypoint=(),
+        user=hook.user or service.user,
+        working_dir=hook.working_dir or service.working_dir,
+        privileged=hook.privileged or service.privileged,
+        environment={**service.environment, **hook.environment},
+        container_name="",
+        ports=(),
+        restart="",
+        deploy=changed(service.deploy, restart_policy=None) if service.deploy else None,
+        healthcheck=HealthCheck(disable=True),
+    )
+
+
+async def run_to_end(
+    engine: Engine,
+    name: str,
+    request: CreateRequest,
+    service: Service,
+    progress: Progress,
+    on_line: Callable[[str, str], None] | None,
+) -> None:
+    """Create, start, wait for the end, remove. Raises ComposeError if it ends badly."""
+    await engine.do(calls.remove_container(name, force=True))  # one that was left by a cut-off up
+    made = await create_container(engine, name, request, service.platform)
+    try:
+        await engine.do(calls.start_container(made["Id"]))
+        answer = (await engine.do(calls.wait_container(made["Id"]))).json()
+        code = int(answer.get("StatusCode") or 0)
+        words = await last_words(engine, made["Id"]) if code or on_line else []
+        for line in words:
+            if on_line is not None:
+                on_line(name, line)
+            else:
+                progress.quote(name, line)
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
+            await engine.do(calls.remove_container(made["Id"], volumes=True, force=True))
+    if code:
+        raise ComposeError(f"{service.name} pre_start hook exited with status {code}")

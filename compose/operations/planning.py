@@ -25,6 +25,7 @@ from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
 from compose.operations.converge import ask, decide, look, warnings_of
 from compose.operations.rehearsal import report_steps
+from compose.operations.supported import prepared
 from compose.planner.actions import Action, actions_of
 from compose.planner.explain import explain_actions
 from compose.planner.images import plan_images
@@ -51,7 +52,7 @@ class Preview(Record):
 
 def preview(aim: Aim, session: Session) -> Preview:
     """Look, compare, and say. Raises ComposeError for what `up` would refuse."""
-    project = with_digests(aim.project)
+    project = with_digests(prepared(aim.project, session.endpoint, session.environment))
     aim = changed(aim, project=project)
     collisions: list[str] = []
     with session.client(read_only=True) as client:

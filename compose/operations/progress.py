@@ -61,7 +61,7 @@ def words(step: Step) -> tuple[str, str, str]:
             subject = f"Volume {step.name}"
         case s.RemoveImage():
             subject = f"Image {step.name}"
-        case s.PullImage() | s.BuildImage() | s.WaitCondition():
+        case s.PullImage() | s.BuildImage() | s.WaitCondition() | s.Delay():
             subject = step.service
         case _:
             subject = f"Container {step.name}"

@@ -1,22 +1,30 @@
-"""Configs and secrets whose content is in the project -> a tar to unpack in the container. Pure."""
+"""Configs and secrets whose content is in the project -> a tar to unpack in the container.
+
+Files of the host that are to have another owner or mode there are read and copied too.
+"""
 
 from __future__ import annotations
 
 import io
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose.engine_client.payloads.mounts import copied_grants
 from compose.errors import ProjectError
 
 if TYPE_CHECKING:
-    from compose.model.project import Project
+    from compose.model.project import FileSource, Project
     from compose.model.service import Service
 
 
 def files_archive(project: Project, service: Service) -> bytes:
     """The tar, b"" for nothing to copy. Raises ProjectError where it cannot be."""
-    grants = [grant for grant in copied_grants(project, service) if grant[3]]
+    grants = [
+        (grant, source, target, read_source(source) if source.file else content)
+        for grant, source, target, content in copied_grants(project, service)
+    ]
+    grants = [one for one in grants if one[3]]
     if not grants:
         return b""
     if service.read_only:
@@ -34,3 +42,11 @@ def files_archive(project: Project, service: Service) -> bytes:
             entry.gid = int(grant.gid) if grant.gid.isdigit() else 0
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def read_source(source: FileSource) -> bytes:
+    """The file's content. Raises ProjectError."""
+    try:
+        return Path(source.file).read_bytes()
+    except OSError as error:
+        raise ProjectError(f"{source.file}: {error.strerror}: needed by {source.key}") from error

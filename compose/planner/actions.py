@@ -75,7 +75,9 @@ def subject(step: Step) -> tuple[Kind, str] | None:
             return "network", step.name
         case s.CreateVolume() | s.RemoveVolume():
             return "volume", step.name
-        case s.RunHook() | s.WaitCondition() | s.UploadFiles() | s.DisconnectContainer():
+        case (
+            s.RunHook() | s.Delay() | s.WaitCondition() | s.UploadFiles() | s.DisconnectContainer()
+        ):
             return None
         case _:
             return "container", step.name

@@ -72,8 +72,16 @@ class Starting:
         before = self._dependencies(service)
         done: set[str] = set()
         for one in todo:
+            needs = before | ({one.made_by} - {""})
+            for index in range(len(service.pre_start)):
+                first = RunHook(
+                    id=f"pre_start {index} {one.name}", needs=frozenset(needs),
+                    service=service.name, ref=one.ref, name=one.name, moment="pre_start", index=index,
+                )  # fmt: skip
+                self._steps.append(first)
+                needs = {first.id}
             start = StartContainer(
-                id=f"start {one.name}", needs=frozenset(before | ({one.made_by} - {""})),
+                id=f"start {one.name}", needs=frozenset(needs),
                 cause=one.cause, service=service.name, ref=one.ref, name=one.name,
             )  # fmt: skip
             self._steps.append(start)

@@ -155,13 +155,20 @@ class RemoveContainer(BaseStep, kw_only=True):
 
 
 class RunHook(BaseStep, kw_only=True):
-    """Run a service's post_start or pre_stop hook number `index` in a container."""
+    """Run a service's hook number `index`: in a container, for pre_start in one of its own."""
 
     service: str
     ref: str
     name: str
-    moment: Literal["post_start", "pre_stop"]
+    moment: Literal["pre_start", "post_start", "pre_stop"]
     index: int
+
+
+class Delay(BaseStep, kw_only=True):
+    """Let some seconds pass between the batches of a rolling update."""
+
+    service: str
+    seconds: float
 
 
 class WaitCondition(BaseStep, kw_only=True):
@@ -196,6 +203,7 @@ Step = (
     | PauseContainer
     | RemoveContainer
     | RunHook
+    | Delay
     | WaitCondition
 )
 

@@ -24,6 +24,7 @@ from compose.planner.decide import (
     why_recreate,
 )
 from compose.planner.resources import Resources
+from compose.planner.rolling import Batches, Rollout, in_order, rollout_of
 from compose.planner.starting import Planned, Starting
 from compose.planner.steps import (
     CreateContainer,
@@ -33,6 +34,7 @@ from compose.planner.steps import (
     RunHook,
     StopContainer,
     UploadFiles,
+    WaitCondition,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ class _Draft:
         if self.policy.start:
             starting = Starting(self.project, self.observed, self.after, self.to_start)
             self.steps += starting.steps(order, self.policy)
-        return Plan(tuple(self.steps), tuple(self.warnings), tuple(self.unchanged))
+        return Plan(tuple(in_order(self.steps)), tuple(self.warnings), tuple(self.unchanged))
 
     def _orphans(self) -> None:
         if not self.orphans or self.policy.ignore_orphans:
@@ -145,10 +147,12 @@ class _Draft:
         self.to_start[service.name] = []
         for container in there[wanted:]:
             self._remove(container, service, "scaled down")
+        rollout = rollout_of(service) if self.policy.start else Rollout()
+        batches = Batches(service, rollout)
         for container in there[:wanted]:
             cause = causes[container.id]
             if cause:
-                self._replace(service, container, cause)
+                self._replace(service, container, cause, rollout, batches)
             else:
                 self._keep(service, container)
         for index in free_numbers(there, max(wanted - len(there), 0)):
@@ -218,10 +222,11 @@ class _Draft:
         cause: str,
         *,
         replaces: ObservedContainer | None = None,
+        after: frozenset[str] = frozenset(),
     ) -> CreateContainer:
         step = CreateContainer(
             id=f"create {name}",
-            needs=self._ingredients(service) | self._free_name(name, replaces),
+            needs=self._ingredients(service) | self._free_name(name, replaces) | after,
             cause=cause,
             service=service.name,
             number=number,
@@ -251,10 +256,7 @@ class _Draft:
     def _copies_files(self, service: Service) -> bool:
         grants = [(one, self.project.configs) for one in service.configs]
         grants += [(one, self.project.secrets) for one in service.secrets]
-        return any(
-            not (sources[grant.source].file or sources[grant.source].external)
-            for grant, sources in grants
-        )
+        return any(sources[grant.source].is_copied(service, grant) for grant, sources in grants)
 
     def _ingredients(self, service: Service) -> frozenset[str]:
         """Steps that must be done before a container of the service can be created."""
@@ -279,12 +281,34 @@ class _Draft:
             frozenset((self.freed[name],)) if not replaces and name in self.freed else frozenset()
         )
 
-    def _replace(self, service: Service, container: ObservedContainer, cause: str) -> None:
+    def _replace(
+        self,
+        service: Service,
+        container: ObservedContainer,
+        cause: str,
+        rollout: Rollout,
+        batches: Batches,
+    ) -> None:
+        if rollout.warning and service.name not in self.recreated:
+            self.warnings.append(rollout.warning)
         self.recreated.add(service.name)
         number = container.number or 1
         name = container_name(self.project, service, number)
-        create = self._create(service, number, name, cause, replaces=container)
+        before = batches.begin(self.steps)
+        create = self._create(service, number, name, cause, replaces=container, after=before)
         needs = {create.id} | self._halt_dependents(service)
+        hooks = len(service.post_start)
+        up = f"post_start {hooks - 1} {name}" if hooks else f"start {name}"
+        batches.add(name, up)
+        if rollout.start_first and container.is_running and container.id not in self.halted:
+            # The new one first: it starts under its temporary name, and takes over when it is up.
+            self._made(service, name, name, create.id, cause)
+            ready = WaitCondition(
+                id=f"wait for {name} to be up", needs=frozenset((up,)), service=service.name,
+                condition="running_or_healthy", containers=((name, name),), dependency=False,
+            )  # fmt: skip
+            self.steps.append(ready)
+            needs |= {ready.id}
         if container.is_running:
             if container.id in self.halted:
                 needs.add(self.halted[container.id])
@@ -298,7 +322,11 @@ class _Draft:
             id=f"rename {name}", needs=frozenset((remove.id,)), ref=create.temporary, name=name
         )
         self.steps += [remove, rename]
-        self._made(service, name, name, rename.id, cause)
+        if not self._is_made(service, name):
+            self._made(service, name, name, rename.id, cause)
+
+    def _is_made(self, service: Service, name: str) -> bool:
+        return any(one.name == name and one.is_new for one in self.after[service.name])
 
     def _halt_dependents(self, service: Service) -> set[str]:
         """Stop what asked to be restarted with this service (depends_on: restart: true)."""

@@ -174,6 +174,22 @@ def test_hooks_run_around_start_and_stop(person: Person, home: Path) -> None:
     assert (home / "log/all").read_text().split() == ["start", "post", "pre", "end"]
 
 
+def test_a_hook_before_the_start(person: Person, home: Path) -> None:
+    log = {"volumes": ["./log:/log"]}
+    hook = {"command": ["sh", "-c", "echo $$WORD >> /log/all"], "environment": ["WORD=before"]}
+    text = "echo start >> /log/all; sleep 1000"
+    write(home, {"web": script(text, init=True, pre_start=[hook, hook], **log)})
+    person.does("up", "-d", cwd=home)
+    while (home / "log/all").read_text().split() != ["before", "before", "start"]:
+        time.sleep(0.02)
+    assert person.does("ps", "-aq", cwd=home).count("\n") == 1
+    write(home, {"web": sleeping(pre_start=[{"command": ["sh", "-c", "echo no; exit 4"]}])})
+    done = person.pycompose("up", "-d", "-t", "0", cwd=home)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "web pre_start hook exited with status 4"
+    assert "-pre_start-0  | no" in done.stderr
+
+
 def test_a_hook_that_fails_is_told(person: Person, home: Path) -> None:
     write(home, {"web": sleeping(post_start=[{"command": ["false"]}])})
     done = person.pycompose("up", "-d", cwd=home)

@@ -298,10 +298,6 @@ def check_honoured(service: Service, version: tuple[int, int]) -> None:
         raise ProjectError(
             f"{where}.volumes: volume with type=image require Docker Engine v28 or later"
         )
-    if service.provider:
-        raise ProjectError(
-            f"{where}.provider: provider services are not supported: give it an image"
-        )
 
 
 def ignored_attributes(service: Service) -> list[str]:
@@ -310,10 +306,21 @@ def ignored_attributes(service: Service) -> list[str]:
     for kind, grants in (("configs", service.configs), ("secrets", service.secrets)):
         found += [
             f"services.{service.name}.{kind}.{grant.source}: `uid`, `gid` and `mode` are not "
-            "supported for a file of the host, they will be ignored"
+            "supported for a file of the host in a read-only service, they will be ignored"
             for grant in grants
-            if grant.uid or grant.gid or grant.mode is not None
+            if service.read_only and (grant.uid or grant.gid or grant.mode is not None)
         ]
+    update = (service.deploy.document if service.deploy else {}).get("update_config") or {}
+    found += [
+        f"services.{service.name}.deploy.update_config.{name} is for a swarm, it will be ignored"
+        for name in ("monitor", "max_failure_ratio")
+        if update.get(name)
+    ]
+    if update.get("failure_action") not in (None, "", "pause"):
+        found.append(
+            f"services.{service.name}.deploy.update_config.failure_action: "
+            f"{update['failure_action']} is for a swarm: here an update stops at the first failure"
+        )
     if service.credential_spec:
         found.append(f"services.{service.name}.credential_spec is for Windows, it will be ignored")
     return found

@@ -138,7 +138,7 @@ def file_grants(project: Project, service: Service) -> list[tuple[FileGrant, str
             source = sources[grant.source]
             if source.external:
                 raise ProjectError(f"unsupported external {kind} {source.name}")
-            if source.file:
+            if source.file and not source.is_copied(service, grant):
                 found.append((grant, source.file, grant_target(kind, grant)))
     return found
 
@@ -148,8 +148,8 @@ def copied_grants(
 ) -> list[tuple[FileGrant, FileSource, str, bytes]]:
     """Configs and secrets with their content in the project: (grant, source, path inside, content).
 
-    They are copied into the container before it starts. Raises ProjectError for one whose
-    environment variable is not set.
+    They are copied into the container before it starts; the content of one that is a file of the
+    host is for the caller to read. Raises ProjectError for a variable that is not set.
     """
     found: list[tuple[FileGrant, FileSource, str, bytes]] = []
     for kind, grants, sources in (
@@ -158,7 +158,10 @@ def copied_grants(
     ):
         for grant in grants:
             source = sources[grant.source]
-            if source.file or source.external:
+            if not source.is_copied(service, grant):
+                continue
+            if source.file:
+                found.append((grant, source, grant_target(kind, grant), b""))
                 continue
             text = source.content
             if source.environment:

@@ -22,7 +22,9 @@ def service(name: str, **attributes: Any) -> Service:
     if isinstance(needs, list):
         attributes["depends_on"] = {one: Dependency() for one in needs}
     document = {
-        key: repr(value) for key, value in attributes.items() if key not in ("networks", "volumes")
+        key: repr(value)
+        for key, value in attributes.items()
+        if key not in ("networks", "volumes", "deploy")
     }
     for key in ("network_mode", "ipc", "pid"):
         if key in attributes:

@@ -31,6 +31,7 @@ class SimulatedEngine:
         self.networks = {one.id: one for one in observed.networks}
         self.volumes = {one.name: one for one in observed.volumes}
         self.images = observed.images
+        self.made: dict[str, str] = {}
         self._count = 0
 
     def run(self, plan: Plan) -> Observed:
@@ -49,7 +50,8 @@ class SimulatedEngine:
         )
 
     def find(self, ref: str) -> ObservedContainer:
-        """By id or name."""
+        """By id or name; a name is first that of what was made here, as for the executor."""
+        ref = self.made.get(ref, ref)
         if ref in self.containers:
             return self.containers[ref]
         return next(one for one in self.containers.values() if one.name == ref)
@@ -115,7 +117,7 @@ class SimulatedEngine:
                 found = self.find(step.ref)
                 assert not found.is_running
                 del self.containers[found.id]
-            case s.UploadFiles() | s.RunHook() | s.WaitCondition():
+            case s.UploadFiles() | s.RunHook() | s.Delay() | s.WaitCondition():
                 pass
             case _:
                 raise AssertionError(step)
@@ -145,6 +147,7 @@ class SimulatedEngine:
             assert source in self.volumes or ANONYMOUS.fullmatch(source), "a volume is missing"
             mounts.append(ObservedMount("volume", mount.target, source))
         container_id = self.new_id("container")
+        self.made[step.name] = self.made[name] = container_id
         self.containers[container_id] = ObservedContainer(
             id=container_id,
             name=name,

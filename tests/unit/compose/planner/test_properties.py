@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from compose.model.observed import Observed
 from compose.model.project import FileSource, Network, Project, Volume
-from compose.model.service import Dependency, FileGrant, Hook, Mount, Service, ServiceNetwork
+from compose.model.service import (
+    Dependency,
+    Deploy,
+    FileGrant,
+    Hook,
+    Mount,
+    Service,
+    ServiceNetwork,
+)
 from compose.scheduler.run import check_graph
 from tests.unit.compose.planner.builders import after, planned, project, service
 
@@ -42,6 +50,10 @@ def services(draw: st.DrawFn, name: str, others: tuple[str, ...]) -> Service:
     if draw(st.booleans()):
         attributes["pre_stop"] = (Hook(("true",)),)
         attributes["post_start"] = (Hook(("true",)),)
+    if draw(st.booleans()):
+        update = {"parallelism": draw(st.integers(0, 2)), "delay": "1s"}
+        update["order"] = draw(st.sampled_from(["start-first", "stop-first"]))
+        attributes["deploy"] = Deploy(document={"update_config": update})
     if attributes["scale"] == 1 and draw(st.booleans()):
         attributes["container_name"] = f"own-{name}"
     return service(name, **attributes)

@@ -1,0 +1,75 @@
+"""What a project asks for that is given in another way than by the engine, or not at all: before anything
+is touched."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from compose.errors import ProjectError
+from compose.model.project import FileSource
+from compose.model.record import changed
+from compose.model.service import FileGrant, Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.engine_client.endpoint import Endpoint
+    from compose.model.project import Project
+    from compose.model.service import Service
+
+#: Where a service with use_api_socket finds the engine and its credentials, as docker compose has it.
+SOCKET, CREDENTIALS = "/var/run/docker.sock", "/run/secrets/docker/config.json"
+CREDENTIALS_KEY = "#apisocket"
+
+
+def prepared(project: Project, endpoint: Endpoint, environment: Mapping[str, str]) -> Project:
+    """The project with use_api_socket spelled out. Raises ProjectError for what cannot be had."""
+    for service in project.services.values():
+        refuse(service)
+    asking = [one for one in project.services.values() if one.use_api_socket]
+    if not asking:
+        return project
+    if not endpoint.path:
+        raise ProjectError(
+            f"services.{asking[0].name}.use_api_socket: the engine at {endpoint} has no socket that "
+            "a container could be given: use a local engine"
+        )
+    from compose.operations.credentials import read_config
+
+    auths = {"auths": read_config(environment).get("auths") or {}}
+    source = FileSource(CREDENTIALS_KEY, CREDENTIALS_KEY, content=json.dumps(auths))
+    services = {one.name: with_socket(one, endpoint.path) for one in asking}
+    return changed(
+        project,
+        services={**project.services, **services},
+        configs={**project.configs, CREDENTIALS_KEY: source},
+    )
+
+
+def with_socket(service: Service, path: str) -> Service:
+    """The service with the engine's socket, and the registries' credentials."""
+    environment = dict(service.environment)
+    environment.setdefault("DOCKER_CONFIG", CREDENTIALS.rpartition("/")[0])
+    return changed(
+        service,
+        volumes=(*service.volumes, Mount("bind", SOCKET, path)),
+        configs=(*service.configs, FileGrant(CREDENTIALS_KEY, CREDENTIALS)),
+        environment=environment,
+        use_api_socket=False,
+    )
+
+
+def refuse(service: Service) -> None:
+    """ProjectError for what is not supported, naming it and what to do instead."""
+    where = f"services.{service.name}"
+    if service.provider:
+        raise ProjectError(
+            f"{where}.provider: provider services are not supported: give it an image, or take it out"
+        )
+    if service.models:
+        names = ", ".join(service.models)
+        raise ProjectError(
+            f"{where}.models: models ({names}) need Docker Model Runner, which this engine has not: "
+            "run the model as a service"
+        )

@@ -1,0 +1,150 @@
+"""Attributes that orchestration gives its meaning to: configs, secrets, update_config, use_api_socket, ..."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.projects import script, sleeping, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Person
+
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("busybox")]
+
+
+@pytest.fixture
+def home(person: Person, tmp_path: Path) -> Iterator[Path]:
+    """A folder whose project is gone after the test."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    yield folder
+    person.does("down", "-t", "0", "-v", cwd=folder)
+
+
+def inside(person: Person, home: Path, *command: str) -> str:
+    """What a command in web prints."""
+    return person.does("exec", "-T", "web", *command, cwd=home)
+
+
+def test_configs_and_secrets_of_every_kind(person: Person, home: Path) -> None:
+    (home / "file").write_text("from a file")
+    (home / "file").chmod(0o600)
+    grants: list[Any] = [
+        "plain",
+        {"source": "plain", "target": "/etc/owned", "uid": "7", "gid": "8", "mode": 0o440},
+        {"source": "inline", "target": "/etc/inline", "uid": "9", "mode": 0o400},
+        "variable",
+    ]
+    sources = {"plain": {"file": "./file"}, "variable": {"environment": "WORD"}}
+    web = sleeping(configs=grants, secrets=["plain", grants[1], "variable"])
+    more = {"configs": {**sources, "inline": {"content": "hi ${WORD}"}}, "secrets": sources}
+    person.environment["WORD"] = "there"
+    try:
+        web["secrets"][1] = {**grants[1], "target": "owned"}
+        write(home, {"web": web}, **more)
+        person.does("up", "-d", cwd=home)
+        paths = ("/plain", "/etc/owned", "/etc/inline", "/variable")
+        hidden = ("/run/secrets/plain", "/run/secrets/owned", "/run/secrets/variable")
+        shown = inside(person, home, "stat", "-c", "%n %u:%g %a", *paths, *hidden).splitlines()
+        assert "/etc/owned 7:8 440" in shown
+        assert "/etc/inline 9:0 400" in shown
+        assert "/run/secrets/owned 7:8 440" in shown
+        assert inside(person, home, "cat", *paths) == "from a file" * 2 + "hi there" + "there"
+        assert inside(person, home, "cat", *hidden) == "from a file" * 2 + "there"
+        assert person.pycompose("plan", cwd=home).stdout == "nothing to do\n"
+        assert person.does("run", "--rm", "-T", "web", "cat", "/etc/owned", cwd=home) == "from a file"  # fmt: skip
+    finally:
+        del person.environment["WORD"]
+
+
+@pytest.mark.parametrize(
+    ("service", "more", "words"),
+    [
+        ({"secrets": ["s"]}, {"secrets": {"s": {"external": True}}}, "unsupported external secret s"),
+        ({"configs": ["c"]}, {"configs": {"c": {"environment": "NOT_SET_AT_ALL"}}}, "NOT_SET_AT_ALL"),
+        ({"configs": ["c"]}, {"configs": {"c": {"file": "./gone"}}}, "gone"),
+        ({"provider": {"type": "cloud"}}, {}, "services.web.provider"),
+        ({"models": ["m"]}, {"models": {"m": {"model": "ai/m"}}}, "services.web.models"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_given_is_refused_by_name(
+    person: Person, home: Path, service: dict[str, Any], more: dict[str, Any], words: str
+) -> None:
+    web = service if "provider" in service else sleeping(**service)
+    write(home, {"web": web}, **more)
+    done = person.pycompose("up", "-d", cwd=home)
+    assert done.returncode == 1, done
+    assert words in done.stderr.splitlines()[-1]
+    write(home, {"web": sleeping()})
+
+
+def test_the_engines_socket(person: Person, home: Path) -> None:
+    write(home, {"web": sleeping(use_api_socket=True)})
+    person.does("up", "-d", cwd=home)
+    assert "docker.sock" in inside(person, home, "ls", "/var/run")
+    assert '"auths"' in inside(person, home, "sh", "-c", "cat $DOCKER_CONFIG/config.json")
+    assert person.pycompose("plan", cwd=home).returncode == 0
+    assert inside(person, home, "sh", "-c", "test -S /var/run/docker.sock; echo $?") == "0\n"
+
+
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+def test_a_rolling_update_never_leaves_the_service_alone(
+    person: Person, home: Path, order: str
+) -> None:
+    update = {"parallelism": 1, "order": order, "delay": "100ms"}
+    text = "trap 'echo $V leaves; exit' TERM; echo $V comes; touch /ready; while :; do sleep 0.05; done"
+    probe = {"test": ["CMD", "test", "-e", "/ready"], "interval": "1s"}
+
+    def version(name: str) -> dict[str, Any]:
+        deploy = {"replicas": 3, "update_config": update}
+        return script(text.replace("$V", name), deploy=deploy, healthcheck=probe)
+
+    write(home, {"web": version("one")})
+    person.does("up", "-d", "--wait", cwd=home)
+    first = set(person.does("ps", "-q", cwd=home).split())
+    write(home, {"web": version("two")})
+    done = person.pycompose("up", "-d", cwd=home)
+    assert done.returncode == 0, done
+    names = set(person.does("ps", "--format", "{{.Name}}", cwd=home).split())
+    assert names == {"shop-web-1", "shop-web-2", "shop-web-3"}
+    assert not first & set(person.does("ps", "-q", cwd=home).split())
+    started = [line.split()[1] for line in done.stderr.splitlines() if line.endswith("Started")]
+    assert started == ["shop-web-1", "shop-web-2", "shop-web-3"]
+    assert person.pycompose("plan", cwd=home).returncode == 0
+
+
+def test_links_volumes_from_and_external_links(person: Person, home: Path) -> None:
+    write(
+        home,
+        {
+            "web": sleeping(links=["db:base"], volumes_from=["db:ro"], external_links=["shop-x-1:ex"]),
+            "db": sleeping(volumes=["data:/data"]),
+            "x": sleeping(),
+        },
+        volumes={"data": {}},
+    )  # fmt: skip
+    person.does("up", "-d", "x", cwd=home)
+    person.does("up", "-d", cwd=home)
+    for name in ("base", "db", "ex"):
+        inside(person, home, "nslookup", name)
+    person.does("exec", "-T", "db", "touch", "/data/x", cwd=home)
+    assert inside(person, home, "ls", "/data") == "x\n"
+    assert person.pycompose("exec", "-T", "web", "touch", "/data/y", cwd=home).returncode != 0
+
+
+def test_profiles(person: Person, home: Path) -> None:
+    write(home, {"web": sleeping(), "debug": sleeping(profiles=["debug"])})
+    person.does("up", "-d", cwd=home)
+    services = person.does("ps", "--services", cwd=home).split()
+    assert services == ["web"]
+    person.does("--profile", "debug", "up", "-d", cwd=home)
+    assert set(person.does("ps", "--services", cwd=home).split()) == {"debug", "web"}
+    person.does("up", "-d", cwd=home)
+    assert set(person.does("ps", "--services", cwd=home).split()) == {"debug", "web"}
+    person.does("--profile", "*", "down", "-t", "0", cwd=home)
+    assert person.does("ps", "-aq", cwd=home) == ""
