@@ -115,8 +115,8 @@ class LiveProgress:
 
 
 def width_of(stream: TextIO) -> int:
-    """A terminal's width; 80 for what is none."""
+    """A terminal's width; 80 for what is none, or does not know."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns
+        return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
         return 80

@@ -77,7 +77,10 @@ def stats_of(session: Session, refs: tuple[str, ...], *, everything: bool) -> li
     with session.client() as client:
         if refs:
             found = client.do_all([calls.inspect_container(ref) for ref in refs])
-            items = [{"Id": one.json()["Id"], "Names": [one.json()["Name"]]} for one in found]
+            items = [
+                {"Id": one.json()["Id"], "Names": [one.json()["Name"]], "Ref": ref}
+                for ref, one in zip(refs, found, strict=True)
+            ]
         else:
             call = object_calls.list_containers({}, everything=everything)
             items = client.do(call).json() or []
@@ -89,7 +92,12 @@ def samples(client: BlockingClient, items: list[Row]) -> list[Row]:
     items.sort(key=lambda item: canonical_name(item["Names"]))
     answers = client.do_all([calls.stats_container(item["Id"], stream=False) for item in items])
     return [
-        {"ID": item["Id"], "Name": canonical_name(item["Names"]), **usage(answer.json())}
+        {
+            "ID": item["Id"],
+            "Name": canonical_name(item["Names"]),
+            "Container": item.get("Ref", item["Id"]),
+            **usage(answer.json()),
+        }
         for item, answer in zip(items, answers, strict=True)
     ]
 

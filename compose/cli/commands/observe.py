@@ -60,7 +60,7 @@ def show_stats(options: Options, sample: Callable[[], list[dict[str, Any]]]) -> 
     streaming = not options.no_stream and options.format in ("", "table") and sys.stdout.isatty()
     while True:
         shown = [stats_row(row, trunc=not options.no_trunc) for row in sample()]
-        text = formatted(shown, options.format, STATS, default_cells)
+        text = formatted(shown, options.format, STATS, default_cells, 8)
         # What is left of a longer screen is erased after the new text, so that nothing flickers.
         sys.stdout.write(f"{HOME}{text.replace(chr(10), ERASE_LINE)}{ERASE_BELOW}" if streaming else text)  # fmt: skip
         sys.stdout.flush()
@@ -81,7 +81,7 @@ def stats_row(row: Mapping[str, Any], *, trunc: bool) -> dict[str, str]:
     return {
         "BlockIO": f"{decimal_size(row['read'])} / {decimal_size(row['written'])}",
         "CPUPerc": f"{row['cpu']:.2f}%",
-        "Container": row["ID"],
+        "Container": row["Container"],
         "ID": row["ID"][:12] if trunc else row["ID"],
         "MemPerc": f"{share:.2f}%",
         "MemUsage": f"{binary_size(row['memory'])} / {binary_size(row['limit'])}",

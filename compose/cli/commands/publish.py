@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from compose.cli.command import Command, Invocation
+from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
 
 def publish(options: Options, invocation: Invocation) -> int:
-    """Refuse. Raises UsageError."""
-    del options, invocation
-    raise UsageError(
-        "publish is not supported: put the Compose file into a repository, and name it with --file"
-    )
+    """Publish the project. Raises UsageError."""
+    from compose.operations.publishing import PublishRequest
+    from compose.operations.publishing import publish as operation
+
+    if options.app:
+        raise UsageError("--app is not supported: push the images, then publish without it")
+    if options.resolve_image_digests:
+        raise UsageError(
+            "--resolve-image-digests is not supported by publish: pin them in a file of their own "
+            "with `config --lock-image-digests`, and name it with --file"
+        )
+    if options.oci_version not in ("", "1.0", "1.1"):
+        raise UsageError(f'unsupported --oci-version "{options.oci_version}": use 1.0 or 1.1')
+    request = PublishRequest(
+        options.arguments[0], confirmer(yes=options.yes), options.with_env,
+        options.oci_version or "1.1",
+    )  # fmt: skip
+    operation(request, invocation.session())
+    return 0
 
 
 FLAGS = (
-    Flag("app", help="Published compose application (includes referenced images)"),
-    Flag("oci-version", kind="text", help="OCI image/artifact specification version (automatically determined by default)"),
-    Flag("resolve-image-digests", help="Pin image tags to digests"),
+    Flag("app", help="Published compose application (includes referenced images; not supported)"),
+    Flag("oci-version", kind="text", help="OCI image/artifact specification version (1.1 without it)"),
+    Flag("resolve-image-digests", help="Pin image tags to digests (not supported)"),
     Flag("with-env", help="Include environment variables in the published OCI artifact"),
     Flag("yes", "y", help='Assume "yes" as answer to all prompts'),
 )  # fmt: skip

@@ -1,0 +1,182 @@
+"""An OCI artifact into a registry: blobs, then the manifest. Blocking; for `publish`, which needs no engine.
+
+Source: the OCI Distribution Specification 1.1 (pushing blobs monolithically, pushing manifests) and
+the distribution project's token authentication. As docker has it, a registry on this machine may do
+without TLS.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from compose.engine_client.payloads.references import DEFAULT_REGISTRY, registry_of, split_reference
+from compose.errors import ComposeError
+from compose.model.record import Record
+from compose.operations.credentials import credentials, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+LOCAL = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
+PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+HUB = "registry-1.docker.io"
+TIMEOUT = 60.0
+
+
+class Blob(Record):
+    """A part of an artifact: its bytes, what they are, and what is noted of them."""
+
+    media_type: str
+    data: bytes
+    annotations: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Its name in the registry."""
+        return digest_of(self.data)
+
+    def descriptor(self) -> dict[str, Any]:
+        """How a manifest names it."""
+        found: dict[str, Any] = {
+            "mediaType": self.media_type, "digest": self.digest, "size": len(self.data),
+        }  # fmt: skip
+        return found | ({"annotations": dict(self.annotations)} if self.annotations else {})
+
+
+def digest_of(data: bytes) -> str:
+    """sha256:..."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def push_artifact(
+    reference: str, blobs: list[Blob], manifest: bytes, environment: Mapping[str, str]
+) -> str:
+    """Push; returns the manifest's digest. Raises ComposeError naming the registry."""
+    import httpx
+
+    registry = registry_of(reference)
+    host = HUB if registry == DEFAULT_REGISTRY else registry
+    repository, tag = split_reference(reference)
+    path = repository.removeprefix(f"{registry}/")
+    if registry == DEFAULT_REGISTRY and "/" not in path:
+        path = f"library/{path}"
+    # The machine's own certificates, and those of SSL_CERT_FILE.
+    trust = ssl.create_default_context()
+    try:
+        address = address_of(host, trust)
+        with httpx.Client(base_url=address, timeout=TIMEOUT, verify=trust) as client:
+            door = _Door(client, path, credentials(read_config(environment), registry))
+            for blob in blobs:
+                door.push_blob(blob)
+            answer = door.ask("PUT", f"/v2/{path}/manifests/{tag}", manifest, MANIFEST)
+            _check(answer, (201,), f"the manifest of {reference}")
+    except httpx.HTTPError as error:
+        raise ComposeError(f"{reference}: cannot reach the registry {host}: {error}") from error
+    return digest_of(manifest)
+
+
+def address_of(host: str, trust: ssl.SSLContext) -> str:
+    """https, but for a registry of this machine that does not speak it."""
+    import httpx
+
+    if LOCAL.fullmatch(host):
+        try:
+            httpx.get(f"https://{host}/v2/", timeout=TIMEOUT, verify=trust)
+        except httpx.ConnectError:
+            return f"http://{host}"
+    return f"https://{host}"
+
+
+class _Door:
+    """One repository of one registry, with the token that it wants."""
+
+    def __init__(self, client: httpx.Client, path: str, known: Mapping[str, str]) -> None:
+        self._client = client
+        self._path = path
+        self._known = known
+        self._authorization = ""
+
+    def push_blob(self, blob: Blob) -> None:
+        """Unless it is there."""
+        place = f"/v2/{self._path}/blobs"
+        if self.ask("HEAD", f"{place}/{blob.digest}").status_code == 200:
+            return
+        begun = self.ask("POST", f"{place}/uploads/")
+        _check(begun, (202,), f"an upload to {self._path}")
+        target = begun.headers["location"]
+        target += ("&" if "?" in target else "?") + f"digest={blob.digest}"
+        done = self.ask("PUT", target, blob.data, "application/octet-stream")
+        _check(done, (201,), f"a blob of {self._path}")
+
+    def ask(self, method: str, url: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+        """One request; once more with credentials if the registry wants them."""
+        answer = self._request(method, url, body, kind)
+        if answer.status_code == 401 and self._answer(answer):
+            return self._request(method, url, body, kind)
+        return answer
+
+    def _request(self, method: str, url: str, body: bytes, kind: str) -> httpx.Response:
+        headers = {"Content-Type": kind} if kind else {}
+        headers |= {"Authorization": self._authorization} if self._authorization else {}
+        return self._client.request(method, url, content=body or None, headers=headers)
+
+    def _answer(self, refused: httpx.Response) -> bool:
+        """Take up the registry's challenge; False if there is nothing to show."""
+        scheme, _, rest = refused.headers.get("www-authenticate", "").partition(" ")
+        before = self._authorization
+        if scheme.lower() == "basic" and self._known.get("username"):
+            self._authorization = self._basic()
+        elif scheme.lower() == "bearer":
+            self._authorization = self._token(dict(PARAMETER.findall(rest)))
+        return self._authorization != before
+
+    def _basic(self) -> str:
+        pair = f"{self._known['username']}:{self._known.get('password', '')}"
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+
+    def _token(self, challenge: Mapping[str, str]) -> str:
+        query = {"service": challenge.get("service", ""), "scope": f"repository:{self._path}:pull,push"}  # fmt: skip
+        headers = {"Authorization": self._basic()} if self._known.get("username") else {}
+        if self._known.get("identitytoken"):
+            form = {**query, "grant_type": "refresh_token", "client_id": "pycompose", "refresh_token": self._known["identitytoken"]}  # fmt: skip
+            answer = self._client.post(challenge["realm"], data=form)
+        else:
+            answer = self._client.get(challenge["realm"], params=query, headers=headers)
+        _check(answer, (200,), f"a token for {self._path}")
+        found = answer.json()
+        return f"Bearer {found.get('token') or found.get('access_token') or ''}"
+
+
+def _check(answer: httpx.Response, wanted: tuple[int, ...], what: str) -> None:
+    """ComposeError for another status, in the registry's words."""
+    if answer.status_code in wanted:
+        return
+    try:
+        errors = answer.json()["errors"]
+        words = "; ".join(str(one.get("message") or one.get("code")) for one in errors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        words = answer.text.strip()[:200]
+    todo = ": log in with `pycompose login`" if answer.status_code in (401, 403) else ""
+    raise ComposeError(f"the registry refused {what} (HTTP {answer.status_code}): {words}{todo}")
+
+
+def manifest_of(kind: str, blobs: list[Blob], *, version: str = "1.1") -> tuple[bytes, Blob]:
+    """The manifest of an artifact of these parts, and the empty configuration that it names. Pure."""
+    if version == "1.1":
+        config = Blob("application/vnd.oci.empty.v1+json", b"{}", {})
+    else:  # what registries of before 1.1 take for an artifact's kind
+        config = Blob(kind.replace(".project", ".config.empty.v1+json"), b"{}", {})
+    document: dict[str, Any] = {"schemaVersion": 2, "mediaType": MANIFEST}
+    if version == "1.1":
+        document["artifactType"] = kind
+    document["config"] = config.descriptor()
+    document["layers"] = [blob.descriptor() for blob in blobs]
+    return json.dumps(document, separators=(",", ":")).encode(), config
