@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.loader.render import yaml_key
 from compose.loader.shapes import Kind, Shape, shapes
 from compose.loader.tree import FaultError, kind
 from compose.loader.unique import with_nulls
 from compose.loader.values import KINDS
+from compose.loader.yaml_order import yaml_key
 
 if TYPE_CHECKING:
     Path = tuple[str | int, ...]

@@ -5,12 +5,15 @@ Each file is read and parsed once a load, however often an `extends` names it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
+from compose.loader.cache import Cache
+from compose.model.record import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from compose.loader.sources import Disk
 
@@ -35,16 +38,19 @@ class Place:
 class Document:
     """One YAML document: its tree, the paths that `!reset` and `!override` name, and its places."""
 
-    def __init__(self, file: str, node: Any, tree: Any, resets: tuple[Path, ...]) -> None:
+    def __init__(
+        self, file: str, node: Callable[[], Any], tree: Any, resets: tuple[Path, ...]
+    ) -> None:
         self.file = file
         self.tree = tree
         self.resets = resets
-        self._node = node
+        self._node_of = node
         self._gone: set[Path] = set()
 
     def place(self, path: Path) -> Place:
         """The place of the longest part of the path that was written here."""
-        node, mark = self._node, self._node.start_mark
+        node = self._node_of()
+        mark = node.start_mark
         written: Path = ()
         for part in path:
             own = self._index(written, part) if isinstance(part, int) else part
@@ -149,8 +155,9 @@ def _own(path: Path, document: Document, older: Sequence[Document]) -> Path:
 class Files:
     """The parsed files of one load."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, environment: Mapping[str, str] = EMPTY) -> None:
         self.disk = disk
+        self._cache = Cache(environment)
         self._parsed: dict[str, list[Document]] = {}
 
     def documents(self, path: str) -> list[Document]:
@@ -161,14 +168,46 @@ class Files:
         """
         known = self._parsed.get(path)
         if known is None:
-            from compose.loader.parse import parse
-
-            faults: list[str] = []
-            known = list(parse(self.disk.read(path), self.disk.shown(path), faults))
-            self._parsed[path] = known
-            if faults:
-                raise FaultyFileError("\n".join(faults))
+            content, file = self.disk.read(path), self.disk.shown(path)
+            kept = self._cache.load(content)
+            if kept is None:
+                known = self._read(path, content, file)
+            else:
+                nodes = _Nodes(content, file)
+                known = [
+                    Document(file, partial(nodes.of, number), tree, resets)
+                    for number, (tree, resets) in enumerate(kept)
+                ]
+                self._parsed[path] = known
         return known
+
+    def _read(self, path: str, content: bytes, file: str) -> list[Document]:
+        from compose.loader.parse import parse
+
+        faults: list[str] = []
+        known = list(parse(content, file, faults))
+        self._parsed[path] = known
+        if faults:
+            raise FaultyFileError("\n".join(faults))
+        self._cache.store(content, [(one.tree, one.resets) for one in known])
+        return known
+
+
+class _Nodes:
+    """The nodes of a file that came from the cache, read when they are asked for."""
+
+    def __init__(self, content: bytes, file: str) -> None:
+        self._content = content
+        self._file = file
+        self._found: list[Any] | None = None
+
+    def of(self, number: int) -> Any:
+        """The top node of one of its documents."""
+        if self._found is None:
+            from compose.loader.parse import nodes
+
+            self._found = list(nodes(self._content, self._file))
+        return self._found[number]
 
 
 class FaultyFileError(ProjectError):

@@ -17,7 +17,6 @@ from compose.loader.defaults import normalize
 from compose.loader.document import as_json, document
 from compose.loader.documents import Files
 from compose.loader.environment import with_environment, with_labels
-from compose.loader.render import compact_json
 from compose.loader.request import LoadRequest
 from compose.loader.settings import Settings
 from compose.loader.sources import Disk
@@ -70,7 +69,9 @@ def resolve_settings(request: LoadRequest) -> Settings:
     Raises ProjectError for a file that cannot be read or a bad name in it, UsageError for a bad
     --project-name.
     """
-    return settings_phase.resolve(request, Files(Disk(request.working_dir)), lambda _text: None)
+    return settings_phase.resolve(
+        request, Files(Disk(request.working_dir), request.environment), lambda _text: None
+    )
 
 
 def load_project(request: LoadRequest) -> Loaded:
@@ -99,7 +100,7 @@ def compose_document(request: LoadRequest) -> Composed:
 
 def _all_told(request: LoadRequest, work: Callable[[_Run], T]) -> T:
     """A load; if it fails, the error tells of all that is wrong, not of the first thing alone."""
-    files = Files(Disk(request.working_dir))
+    files = Files(Disk(request.working_dir), request.environment)
     try:
         return work(_Run(request, files))
     except ProjectError as error:
@@ -120,6 +121,8 @@ def service_hash(service: Service) -> str:
 
 def document_hash(service: Mapping[str, Any]) -> str:
     """The same of a service's JSON document."""
+    from compose.loader.render import compact_json
+
     left_out = {"build", "pull_policy", "scale", "depends_on", "profiles"}
     parts = {key: value for key, value in service.items() if key not in left_out}
     if "deploy" in parts:

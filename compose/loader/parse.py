@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -62,21 +63,36 @@ def parse(content: bytes, file: str, faults: list[str]) -> Iterator[Document]:
 
     Raises ProjectError, with the place and what was expected there, for what is no YAML.
     """
-    composer = None
+    for node in nodes(content, file):
+        reader = Reader(file)
+        try:
+            tree = reader.value(node, ())
+        except RecursionError:
+            raise ProjectError(_too_deep(file)) from None
+        faults += reader.faults
+        yield Document(file, partial(_same, node), tree, tuple(reader.resets))
+
+
+def _same(node: Any) -> Any:
+    return node
+
+
+def nodes(content: bytes, file: str) -> Iterator[Any]:
+    """The top nodes of a file's documents. Raises ProjectError."""
     try:
         composer = _composer(content)
         while composer.check_node():
-            node = composer.get_node()
-            reader = Reader(file)
-            tree = reader.value(node, ())
-            faults += reader.faults
-            yield Document(file, node, tree, tuple(reader.resets))
+            yield composer.get_node()
     except yaml.MarkedYAMLError as error:
         raise ProjectError(_explain(error, content, file)) from None
     except yaml.YAMLError as error:
         raise ProjectError(_unreadable(error, content, file)) from None
     except RecursionError:
-        raise ProjectError(f"{file}:1:1: nested too deeply: make the file flatter") from None
+        raise ProjectError(_too_deep(file)) from None
+
+
+def _too_deep(file: str) -> str:
+    return f"{file}:1:1: nested too deeply: make the file flatter"
 
 
 def _explain(error: yaml.MarkedYAMLError, content: bytes, file: str) -> str:

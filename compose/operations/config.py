@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import select
@@ -14,7 +14,6 @@ from compose.loader.load import (
     document_hash,
     load_model,
 )
-from compose.loader.render import indented_json, yaml_text
 from compose.loader.request import LoadRequest
 from compose.loader.template import Variable, variables
 from compose.loader.unique import with_nulls
@@ -22,18 +21,12 @@ from compose.model.record import Record, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Literal
 
-Listing = Literal[
-    "services",
-    "volumes",
-    "networks",
-    "models",
-    "hash",
-    "profiles",
-    "images",
-    "variables",
-    "environment",
-]
+    Listing = Literal[
+        "services", "volumes", "networks", "models", "hash", "profiles", "images", "variables",
+        "environment",
+    ]  # fmt: skip
 
 
 class ConfigRequest(Record):
@@ -83,6 +76,8 @@ def config_output(request: ConfigRequest) -> ConfigOutput:
         composed = _pinned(composed, request)
     if request.quiet:
         return ConfigOutput("", composed.warnings)
+    from compose.loader.render import indented_json, yaml_text
+
     text = (
         indented_json(as_json(dict(composed.full)))
         if request.format == "json"
@@ -101,6 +96,8 @@ def _raw(request: ConfigRequest) -> ConfigOutput:
         return _listing(request, request.listing)
     if request.quiet:
         return ConfigOutput("", warnings)
+    from compose.loader.render import indented_json, yaml_text
+
     if request.format == "json":
         return ConfigOutput(indented_json(with_nulls(ordered(tree))), warnings)
     return ConfigOutput(yaml_text(in_yaml_order(tree)), warnings)
@@ -200,6 +197,8 @@ def _variables(request: ConfigRequest) -> ConfigOutput:
 def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
     names = ("Name", "DefaultValue", "PresenceValue", "Required")
     table = {name: dict(zip(names, found[name], strict=True)) for name in sorted(found)}
+    from compose.loader.render import indented_json, yaml_text
+
     if form == "json":
         return indented_json(table, "    ") + "\n\n"
     return yaml_text(

@@ -98,7 +98,9 @@ class Session(Record):
         from compose.loader.sources import Disk
 
         named = self.load.project_name or self.environment.get("COMPOSE_PROJECT_NAME")
-        settings = resolve(self.load, Files(Disk(self.load.working_dir)), lambda _text: None)
+        settings = resolve(
+            self.load, Files(Disk(self.load.working_dir), self.environment), lambda _text: None
+        )
         if not settings.files and not named:
             raise ComposeError(NO_FILES)
         return settings.name, settings.environment
