@@ -7,10 +7,10 @@ canonical syntax after both, defaults and paths when all files are in.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
-from compose.loader import checks, extends, include, paths
+from compose.loader import checks, paths
 from compose.loader.canonical import canonical
 from compose.loader.defaults import defaults
 from compose.loader.documents import find
@@ -20,10 +20,12 @@ from compose.loader.settings import read_env_file, unset_warning
 from compose.loader.tree import FaultError, dotted
 from compose.loader.unique import unique
 from compose.loader.validate import validate
+from compose.model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from compose.loader import extends, include
     from compose.loader.documents import Document, Files, Place
     from compose.loader.request import LoadRequest
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 _OBSOLETE = "the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion"
 
 
-class Scope(NamedTuple):
+class Scope(Record):
     """Where a set of files stands: an include has one of its own."""
 
     folder: (
@@ -157,10 +159,14 @@ class Assembly:
             for service in (services.values() if isinstance(services, dict) else ())
         ):
             return tree
+        from compose.loader import extends
+
         origin = extends.Origin(self._disk.shown(file), services, document.resets)
         return {**tree, "services": extends.extend(origin, self._base_loader(scope))}
 
     def _base_loader(self, scope: Scope) -> extends.Load:
+        from compose.loader import extends
+
         def load(file: str, service: str, path: Path) -> extends.Origin:
             absolute = self._local(file, scope, path)
             folder = posixpath.dirname(file)
@@ -204,7 +210,11 @@ class Assembly:
     def _included(
         self, tree: dict[str, Any], document: Document, file: str, scope: Scope
     ) -> dict[str, Any]:
-        for entry in include.entries(tree.get("include")):
+        if "include" not in tree:
+            return tree
+        from compose.loader import include
+
+        for entry in include.entries(tree["include"]):
             inner = self._scope_of(entry, file, scope)
             files = [self._local(path, scope, entry.place) for path in entry.paths]
             model = self.model(files, inner, resolve_paths=True)

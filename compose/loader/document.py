@@ -12,7 +12,6 @@ from compose.loader.shapes import Kind, Shape, shapes
 from compose.loader.tree import FaultError, kind
 from compose.loader.unique import with_nulls
 from compose.loader.values import KINDS
-from compose.loader.yaml_order import yaml_key
 
 if TYPE_CHECKING:
     Path = tuple[str | int, ...]
@@ -166,6 +165,8 @@ def as_yaml(full: dict[str, Any], shape: Shape | None = None) -> dict[str, Any]:
 
 def in_yaml_order(value: Any) -> Any:
     """The value with the keys of all its mappings in the order that YAML is written in."""
+    from compose.loader.yaml_order import yaml_key
+
     if isinstance(value, dict):
         return {key: in_yaml_order(value[key]) for key in sorted(value, key=yaml_key)}
     return [in_yaml_order(entry) for entry in value] if isinstance(value, list) else value
@@ -179,6 +180,8 @@ def _pruned(value: Any, attribute: Kind) -> Any:
         if attribute.form == "list":
             return [as_yaml(entry, shape) for entry in value]
         if attribute.form == "map":
+            from compose.loader.yaml_order import yaml_key
+
             return {
                 name: value[name] and as_yaml(value[name], shape)
                 for name in sorted(value, key=yaml_key)

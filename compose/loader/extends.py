@@ -5,10 +5,11 @@ Source: the Compose Specification, extends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from compose.loader.merge import merge, without
 from compose.loader.tree import FaultError, dotted, like
+from compose.model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Load = Callable[[str, str, Path], "Origin"]
 
 
-class Origin(NamedTuple):
+class Origin(Record):
     """Services of one file, and the paths that `!reset` and `!override` name in it."""
 
     file: str

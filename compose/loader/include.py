@@ -5,14 +5,15 @@ Source: the Compose Specification, include.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from compose.loader.tree import FaultError, kind
+from compose.model.record import Record
 
 _SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 
-class Included(NamedTuple):
+class Included(Record):
     """One entry: its files (the first is the main one), and what the entry says of them."""
 
     paths: tuple[str, ...]

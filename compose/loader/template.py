@@ -9,7 +9,9 @@ Source: the Compose Specification, interpolation.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from compose.model.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +104,7 @@ def _split(match: str) -> tuple[str, str]:
     return match[2:-1], ""
 
 
-class Variable(NamedTuple):
+class Variable(Record):
     """A variable that a template names, and how."""
 
     name: str

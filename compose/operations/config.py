@@ -195,8 +195,15 @@ def _variables(request: ConfigRequest) -> ConfigOutput:
 
 
 def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
-    names = ("Name", "DefaultValue", "PresenceValue", "Required")
-    table = {name: dict(zip(names, found[name], strict=True)) for name in sorted(found)}
+    table = {
+        name: {
+            "Name": name,
+            "DefaultValue": found[name].default,
+            "PresenceValue": found[name].alternate,
+            "Required": found[name].required,
+        }
+        for name in sorted(found)
+    }
     from compose.loader.render import indented_json, yaml_text
 
     if form == "json":

@@ -1,0 +1,95 @@
+"""Times `config -q` beside docker compose's: a file of five services, and one of a thousand.
+
+    python -m tests.bench.config [--rounds 15]
+
+CPU time is the process's own (user and system, with its children); wall time counts the wait. Both
+sides run in turns. No engine is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.contract import reference
+
+Figures = dict[str, list[tuple[float, float]]]
+
+
+def project(services: int) -> str:
+    """A project of services that use what is usual."""
+    lines = ["services:"]
+    for number in range(services):
+        lines += [
+            f"  s{number}:",
+            f"    image: registry.example.org/shop/s{number}:1.{number}",
+            "    environment: [LEVEL=info, 'TOKEN=${TOKEN:-none}']",
+            f"    ports: ['{8000 + number}:80']",
+            "    volumes: ['data:/data', './conf:/etc/conf:ro']",
+            "    networks: [front, back]",
+            "    healthcheck: {test: [CMD, 'true'], interval: 10s}",
+            "    labels: {tier: web}",
+        ]
+        if number % 10:
+            lines.append(f"    depends_on: [s{number - 1}]")
+    return "\n".join([*lines, "networks: {front: , back: }", "volumes: {data: }", ""])
+
+
+def once(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """(wall, CPU) in milliseconds of one run; a failure ends the benchmark, for it would look fast."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    wall = time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr.decode()}")
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return wall * 1000, cpu * 1000
+
+
+def measure(services: int, rounds: int) -> Figures:
+    """side -> its runs. "first" is ours with nothing kept of the file."""
+    found: Figures = {}
+    with tempfile.TemporaryDirectory(prefix="pycompose-bench-") as name:
+        folder = Path(name)
+        (folder / "compose.yaml").write_text(project(services))
+        environment = {**os.environ, "HOME": name}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        own = [str(Path(sys.executable).with_name("pycompose")), "config", "-q"]
+        sides = {
+            "pycompose": (own, environment),
+            "first": (own, {**environment, "PYCOMPOSE_NO_CACHE": "1"}),
+        }
+        program = reference.program()
+        if program is not None:
+            sides["docker compose"] = ([str(program), "config", "-q"], environment)
+        for command, variables in sides.values():  # once unmeasured: page cache, byte code
+            once(command, folder, variables)
+        for _ in range(rounds):
+            for side, (command, variables) in sides.items():
+                found.setdefault(side, []).append(once(command, folder, variables))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse arguments, run the rounds, print a line for each size and side."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.config", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args(arguments)
+    print(f"{'config -q':28}{'wall ms, median':>18}{'CPU ms, median':>18}{'CPU ms, least':>18}")
+    for services in (5, 1000):
+        for side, runs in measure(services, options.rounds if services < 100 else 5).items():
+            walls, cpus = zip(*runs, strict=True)
+            figures = (statistics.median(walls), statistics.median(cpus), min(cpus))
+            print(f"{services:5} {side:22}" + "".join(f"{figure:18.1f}" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()
