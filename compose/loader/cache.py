@@ -12,6 +12,8 @@ import marshal
 import os
 from typing import TYPE_CHECKING, Any
 
+from compose.model.digest import sha256
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -65,10 +67,7 @@ class Cache:
             return  # a date in the tree, or a folder that cannot be written to
 
     def _file(self, content: bytes) -> str:
-        from _blake2 import blake2b  # hashlib loads OpenSSL, which takes 2 ms
-
-        digest = blake2b(content, digest_size=20, key=b"%d" % _VERSION).hexdigest()
-        return f"{self.folder}/{digest}"
+        return f"{self.folder}/{sha256(content).hexdigest()}-{_VERSION}"
 
     def _forget_the_oldest(self) -> None:
         files = [entry.path for entry in os.scandir(self.folder)]

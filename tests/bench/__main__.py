@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.config import main as bench_config
 from tests.bench.sides import Side, docker_side, own_side
 
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=10)
     parser.add_argument("--own-only", action="store_true", help="leave docker compose out")
     options = parser.parse_args()
+    bench_config([])
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pycompose-bench-")))
         sides = [own_side(stack, folder)]
