@@ -6,7 +6,9 @@ answer into its own hands (`stream`, `hijack`), which it says by returning None.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import termios
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 JSON_LIMIT = 16 << 20
 CHUNK = 1 << 16
+#: Seconds that a client gets to read the head of an answer before its stream begins.
+HEAD_PATIENCE = 2.0
 #: Elements of a list that are encoded at once.
 PIECE = 64
 #: Bytes of JSON from which it is read in a thread.
@@ -183,6 +187,7 @@ class Exchange:
             head += [("Connection", "Upgrade"), ("Upgrade", "tcp")]
         text = lines + "\r\n" + "".join(f"{k}: {v}\r\n" for k, v in head) + "\r\n"
         await self._stream.send_all(text.encode())
+        await _until_taken(self._stream)
         return self._stream
 
     async def switch(self, headers: Mapping[str, str]) -> trio.SocketStream:
@@ -218,6 +223,20 @@ class Exchange:
     async def _send(self, *events: Any) -> None:
         data = b"".join(filter(None, (self._connection.send(event) for event in events)))
         await self._stream.send_all(data)
+
+
+async def _until_taken(stream: trio.SocketStream) -> None:
+    """Until the client has read what was sent: what comes behind a head some clients lose (docker-py).
+
+    A unix socket tells (SIOCOUTQ, tcp(7)); a client that does not read is not waited for long.
+    """
+    left = bytearray(4)
+    with trio.move_on_after(HEAD_PATIENCE):
+        while True:
+            fcntl.ioctl(stream.socket.fileno(), termios.TIOCOUTQ, left)
+            if not any(left):
+                return
+            await trio.sleep(0.0005)
 
 
 async def _encode(document: Any) -> bytes:

@@ -124,6 +124,7 @@ def run_exec(spec: ExecSpec, stdio: Stdio, sync: socket.socket, seccomp: bytes) 
     """The life of an exec's process up to its program. Never returns."""
     try:
         _become_child(stdio)
+        _expect(sync, b"go")  # the helper has the first word on this socket
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         _tell_mounted(spec.process, root, sync, console=False)
         _expect(sync, b"start")

@@ -138,6 +138,10 @@ def enter(spec_fd: int, stdio: Stdio) -> Prepared:
         ours.close()
         raise _error_of(message)
     pid = int(message.split()[1])
+    try:
+        ours.send(b"go")
+    except BrokenPipeError:
+        pass  # it was killed already: told when it does not answer
     return Prepared(pid, fds[0], start_time(pid), (), ours)
 
 
