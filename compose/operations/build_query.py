@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Build, Service
 
-#: Those that only add papers.
-IGNORED = ("provenance", "sbom")
+#: Those that only make it faster elsewhere, or add papers.
+IGNORED = ("cache_from", "cache_to", "provenance", "sbom")
 #: The entitlements that everybody has.
 GRANTED = ("network.host",)
 
@@ -128,5 +128,5 @@ def ignored_build_attributes(service: Service) -> list[str]:
     return [
         f"services.{service.name}.build.{name} is not supported, it will be ignored"
         for name in IGNORED
-        if getattr(service.build, name) not in ("", "false")
+        if getattr(service.build, name) not in ("", "false", ())
     ]

@@ -1,0 +1,1 @@
+"""BuildKit's protocol for foreign clients: gRPC over connections taken over from HTTP."""

@@ -1,0 +1,251 @@
+"""BuildKit's Control and LLBBridge services, as far as Dockerfile builds need them (POST /grpc).
+
+A build is asked for in two calls: Control.Solve opens it, and LLBBridge.Solve (of the client's own
+gateway) names the frontend, dockerfile.v0; a client without a gateway says it all in the first. What
+is no Dockerfile (raw LLB, other frontends and exporters) is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from engine.api.buildkit.grpc import UNIMPLEMENTED, Connection, GrpcError
+from engine.api.buildkit.options import read_options
+from engine.api.buildkit.protobuf import Message, encode, mapping, repeated
+from engine.api.buildkit.sessions import SessionGiver, credentials
+from engine.api.buildkit.status import StatusLog
+from engine.api.buildkit.transfer import fetch_material
+from engine.build.bench import local_platform
+from engine.build.run_mounts import agent_names
+from engine.errors import EngineError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from engine.api.buildkit.grpc import Stream
+    from engine.api.engine import Engine
+    from engine.api.exchange import Exchange
+
+CONTROL, BRIDGE = "/moby.buildkit.v1.Control/", "/moby.buildkit.v1.frontend.LLBBridge/"
+HEALTH = "/grpc.health.v1.Health/Check"
+FRONTEND = "dockerfile.v0"
+#: The gateway's abilities that its client may use (util/apicaps).
+CAPABILITIES = ("solve.base", "solve.inlinereturn", "return", "returnmap", "proto.refarray", "frontend.inputs",
+                "resolveimage", "gateway.solve.metadata", "reference.output", "importcaches")  # fmt: skip
+VERSION = "v0.25.0"
+
+
+@dataclass(slots=True)
+class Ongoing:
+    """One build. `session` is its client's; `image_id` what it has made."""
+
+    ref: str
+    session: str
+    status: StatusLog
+    attributes: dict[str, str]
+    image_id: str = ""
+    returned: trio.Event = field(default_factory=trio.Event)
+    error: str = ""
+
+
+class Builds:
+    """The builds of one engine's BuildKit clients."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Ongoing] = {}
+        self._news = trio.Event()
+
+    def add(self, build: Ongoing) -> None:
+        """A build that others may ask about from now on."""
+        self._open[build.ref] = build
+        self._news.set()
+        self._news = trio.Event()
+
+    def remove(self, ref: str) -> None:
+        """It has ended."""
+        self._open.pop(ref, None)
+
+    async def find(self, ref: str) -> Ongoing:
+        """A build, waited for: its calls come in any order. Raises GrpcError."""
+        with trio.move_on_after(5):
+            while ref not in self._open:
+                await self._news.wait()
+            return self._open[ref]
+        raise GrpcError(UNIMPLEMENTED, f"no build {ref}")
+
+
+async def grpc(engine: Engine, exchange: Exchange) -> None:
+    """POST /grpc: the connection becomes HTTP/2, with us as the server."""
+    if exchange.request.headers.get("upgrade", "").lower() != "h2c":
+        raise InvalidRequestError("/grpc needs an upgrade to h2c")
+    stream = await exchange.hijack("", protocol="h2c")
+    connection = Connection(stream, client=False, early=exchange.early())
+    handlers = Handlers(engine)
+    await connection.run(handlers.handle)
+
+
+class Handlers:
+    """The calls of one connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def handle(self, path: str, stream: Stream) -> None:
+        """Answer one call. Raises GrpcError, EngineError."""
+        if path == f"{CONTROL}Status":
+            await self._status(stream)
+            return
+        if path == f"{CONTROL}Solve":
+            await stream.send(await self._solve(Message(await stream.receive() or b"")))
+            return
+        found = self._others.get(path)
+        if found is None:
+            raise GrpcError(UNIMPLEMENTED, f"{path.strip('/')} is not supported by this engine")
+        raw = await stream.receive()
+        await stream.send(await found(self, Message(raw or b""), stream))
+
+    async def _solve(self, request: Message) -> bytes:
+        """Control.Solve."""
+        if request.has(2) and request.message(2).fields:
+            raise GrpcError(UNIMPLEMENTED, "raw LLB is not supported: build a Dockerfile")
+        exporter, attributes = request.text(3), request.mapping(4)
+        if request.all(13):
+            first = Message(request.all(13)[0])
+            exporter, attributes = first.text(1), first.mapping(2)
+        if exporter not in ("", "moby", "image", "docker"):
+            raise GrpcError(UNIMPLEMENTED, f"the exporter {exporter} is not supported: export an image")
+        ref = request.text(1)
+        build = Ongoing(ref, request.text(5), StatusLog(ref), attributes)
+        self._engine.builds.add(build)
+        try:
+            frontend = request.text(6)
+            if frontend:
+                await self._build(build, frontend, request.mapping(7))
+            else:
+                await build.returned.wait()
+            if build.error:
+                raise EngineError(build.error)
+            return self._answer(build)
+        finally:
+            build.status.end()
+            self._engine.builds.remove(ref)
+
+    def _answer(self, build: Ongoing) -> bytes:
+        response = {}
+        if build.image_id:
+            names = build.attributes.get("name", "")
+            image = self._engine.images.find(build.image_id)
+            for name in filter(None, names.split(",")):
+                self._engine.images.tag(image, name)
+            response = {
+                "containerimage.digest": image.id, "containerimage.config.digest": image.id,
+                "image.name": names,
+            }  # fmt: skip
+        return mapping(1, {key: value for key, value in response.items() if value})
+
+    async def _build(self, build: Ongoing, frontend: str, options: dict[str, str]) -> None:
+        """One Dockerfile. Raises EngineError."""
+        if frontend != FRONTEND:
+            raise GrpcError(UNIMPLEMENTED, f"the frontend {frontend} is not supported: use {FRONTEND}")
+        engine = self._engine
+        connection = await engine.sessions.find(build.session)
+        request, sources = read_options(options)
+        async with engine.builder.workplace() as work:
+            request, material = await fetch_material(connection, request, sources, work)
+            giver = SessionGiver(connection, frozenset())
+            giver = await giver.look_up_agents(agent_names(material.dockerfile))
+            auths = _Auths(connection)
+            await auths.fill(material.dockerfile)
+            request = auths.into(request)
+            build.image_id = await engine.builder.build(request, material, work, build.status.tell, giver)
+
+    async def _status(self, stream: Stream) -> None:
+        """Control.Status: all that the build tells, to its end."""
+        request = Message(await stream.receive() or b"")
+        build = await self._engine.builds.find(request.text(1))
+        async for response in build.status.follow():
+            await stream.send(response)
+
+    async def _ongoing(self, stream: Stream) -> Ongoing:
+        return await self._engine.builds.find(stream.headers.get("buildkit-controlapi-buildid", ""))
+
+    async def _ping(self, _request: Message, stream: Stream) -> bytes:
+        """LLBBridge.Ping."""
+        await self._ongoing(stream)
+        capabilities = [encode((1, name), (2, 1)) for name in CAPABILITIES]
+        return repeated(1, capabilities) + repeated(2, []) + repeated(3, [self._worker()])
+
+    async def _bridge_solve(self, request: Message, stream: Stream) -> bytes:
+        """LLBBridge.Solve."""
+        build = await self._ongoing(stream)
+        if request.has(1) and request.message(1).fields:
+            raise GrpcError(UNIMPLEMENTED, "raw LLB is not supported: build a Dockerfile")
+        await self._build(build, request.text(2), request.mapping(3))
+        result = encode((3, encode((1, build.image_id or "none"))))
+        if build.image_id:
+            config = json.dumps(self._engine.images.find(build.image_id).document)
+            result += mapping(10, {"containerimage.config": config})
+        return encode((1, build.image_id), (3, result))
+
+    async def _return(self, request: Message, stream: Stream) -> bytes:
+        """LLBBridge.Return: the client's gateway is done."""
+        build = await self._ongoing(stream)
+        if request.has(2):
+            build.error = request.message(2).text(2)
+        build.returned.set()
+        return b""
+
+    async def _workers(self, _request: Message, _stream: Stream) -> bytes:
+        """Control.ListWorkers."""
+        return repeated(1, [self._worker()])
+
+    async def _info(self, _request: Message, _stream: Stream) -> bytes:
+        """Control.Info."""
+        return encode((1, encode((1, "pycompose"), (2, VERSION), (3, self._engine.version))))
+
+    async def _healthy(self, _request: Message, _stream: Stream) -> bytes:
+        """grpc.health.v1: serving."""
+        return encode((1, 1))
+
+    def _worker(self) -> bytes:
+        platform = local_platform()
+        labels = mapping(2, {"org.mobyproject.buildkit.worker.moby.host-gateway-ip": ""})
+        own = encode((1, platform.architecture), (2, platform.os), (3, platform.variant))
+        return encode((1, self._engine.id)) + labels + repeated(3, [own])
+
+    _others = {
+        f"{CONTROL}ListWorkers": _workers,
+        f"{CONTROL}Info": _info,
+        f"{BRIDGE}Ping": _ping,
+        f"{BRIDGE}Solve": _bridge_solve,
+        f"{BRIDGE}Return": _return,
+        HEALTH: _healthy,
+    }
+
+
+class _Auths:
+    """The credentials of the registries that a Dockerfile may pull from."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._found: dict[str, dict[str, str]] = {}
+
+    async def fill(self, dockerfile: str) -> None:
+        """Ask the client, once a registry."""
+        from engine.images.reference import parse_reference
+
+        for word in {part for line in dockerfile.splitlines() for part in line.split()}:
+            try:
+                host = parse_reference(word.removeprefix("--from=")).host
+            except InvalidRequestError:
+                continue
+            if host not in self._found and ("." in host or ":" in host) and host != "docker.io":
+                self._found[host] = await credentials(self._connection, host)
+
+    def into(self, request):
+        """The request with what was found."""
+        from dataclasses import replace
+
+        return replace(request, auths={key: entry for key, entry in self._found.items() if entry})

@@ -1,0 +1,158 @@
+"""BuildKit sessions: what a client offers during its builds, on a connection of its own (POST /session).
+
+It offers folders (filesync), secrets, ssh agents and registry credentials; we call it.
+Sources: moby/buildkit session/{secrets,sshforward,auth}.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from engine.api.buildkit.grpc import NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED, Connection, GrpcError
+from engine.api.buildkit.protobuf import Message, encode
+from engine.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from engine.api.engine import Engine
+    from engine.api.exchange import Exchange
+
+#: Seconds that a build waits for its session.
+PATIENCE = 10
+
+
+class Sessions:
+    """The sessions of one engine, by id."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Connection] = {}
+        self._news = trio.Event()
+
+    @asynccontextmanager
+    async def holding(self, name: str, connection: Connection) -> AsyncIterator[None]:
+        """The session is found while inside."""
+        self._open[name] = connection
+        self._news.set()
+        self._news = trio.Event()
+        try:
+            yield
+        finally:
+            del self._open[name]
+
+    async def find(self, name: str) -> Connection:
+        """A session, waited for. Raises GrpcError."""
+        with trio.move_on_after(PATIENCE):
+            while name not in self._open:
+                await self._news.wait()
+            return self._open[name]
+        raise GrpcError(UNAVAILABLE, f"no active session for {name}")
+
+
+async def session(engine: Engine, exchange: Exchange) -> None:
+    """POST /session: the connection becomes HTTP/2, with us as the client."""
+    name = exchange.request.headers.get("x-docker-expose-session-uuid", "")
+    if not name or exchange.request.headers.get("upgrade", "").lower() != "h2c":
+        raise InvalidRequestError("a session needs an id and an upgrade to h2c")
+    stream = await exchange.hijack("", protocol="h2c")
+    connection = Connection(stream, client=True, early=exchange.early())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(connection.run)
+        async with engine.sessions.holding(name, connection):
+            await connection.closed.wait()
+        nursery.cancel_scope.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGiver:
+    """What a build asks its client for."""
+
+    connection: Connection
+    agents: frozenset[str]
+
+    async def secret(self, name: str) -> bytes | None:
+        """A secret's content, None if there is none of that name. Raises GrpcError."""
+        path = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
+        try:
+            return Message(await self.connection.unary(path, encode((1, name)))).data(1)
+        except GrpcError as error:
+            if error.code in (NOT_FOUND, UNIMPLEMENTED) or "not found" in error.message:
+                return None
+            raise
+
+    async def look_up_agents(self, names: frozenset[str]) -> SessionGiver:
+        """With those of the agents that the client has."""
+        found = set()
+        for name in names:
+            try:
+                await self.connection.unary("/moby.sshforward.v1.SSH/CheckAgent", encode((1, name)))
+            except GrpcError:
+                continue
+            found.add(name)
+        return SessionGiver(self.connection, frozenset(found))
+
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
+        """A new connection to an agent, None if there is none of that name."""
+        return self._forwarded(name) if name in self.agents else None
+
+    @asynccontextmanager
+    async def _forwarded(self, name: str) -> AsyncIterator[trio.abc.HalfCloseableStream]:
+        path = "/moby.sshforward.v1.SSH/ForwardAgent"
+        async with self.connection.call(path, [("buildkit.ssh.id", name)]) as stream:
+            yield Forwarded(stream)
+
+
+class Forwarded(trio.abc.HalfCloseableStream):
+    """Bytes in BytesMessages."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._rest = b""
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """The next bytes, b"" at the end."""
+        while not self._rest:
+            try:
+                message = await self._stream.receive()
+            except GrpcError as error:
+                raise trio.BrokenResourceError from error
+            if message is None:
+                return b""
+            self._rest = Message(message).data(1)
+        size = max_bytes or len(self._rest)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Bytes to the agent."""
+        try:
+            await self._stream.send(encode((1, bytes(data))))
+        except GrpcError as error:
+            raise trio.BrokenResourceError from error
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """It never is known."""
+        await trio.lowlevel.checkpoint()
+
+    async def send_eof(self) -> None:
+        """Half-close."""
+        await self._stream.end()
+
+    async def aclose(self) -> None:
+        """The call's owner closes it."""
+        await trio.lowlevel.checkpoint()
+
+
+async def credentials(connection: Connection, host: str) -> dict[str, str]:
+    """A registry's credentials as the client has them; {} for none."""
+    path = "/moby.filesync.v1.Auth/Credentials"
+    try:
+        found = Message(await connection.unary(path, encode((1, host))))
+    except GrpcError:
+        return {}
+    return {"username": found.text(1), "password": found.text(2)} if found.data(2) else {}
