@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from engine.api.buildkit.ongoing import Builds
+from engine.api.buildkit.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,3 +40,5 @@ class Engine:
     containers: Containers
     builder: Builder
     shut_down: Callable[[], None]
+    sessions: Sessions = field(default_factory=Sessions)
+    builds: Builds = field(default_factory=Builds)

@@ -21,7 +21,7 @@ _CHUNK = 1 << 15
 async def serve_agent(
     path: Path,
     wish: MountWish,
-    connect: Callable[[], AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None],
+    connect: Callable[[], AbstractAsyncContextManager[trio.abc.HalfCloseableStream]],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen until cancelled. A connection ends when either side ends it."""
@@ -44,17 +44,13 @@ async def serve_agent(
 
 async def _carry(
     inside: trio.SocketStream,
-    connect: Callable[[], AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None],
+    connect: Callable[[], AbstractAsyncContextManager[trio.abc.HalfCloseableStream]],
 ) -> None:
     try:
-        async with inside:
-            opened = connect()
-            if opened is None:
-                return
-            async with opened as agent, trio.open_nursery() as nursery:
-                nursery.start_soon(_pump, inside, agent)
-                await _pump(agent, inside)
-                nursery.cancel_scope.cancel()
+        async with inside, connect() as agent, trio.open_nursery() as nursery:
+            nursery.start_soon(_pump, inside, agent)
+            await _pump(agent, inside)
+            nursery.cancel_scope.cancel()
     except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # the agent is gone: whoever asks sees the connection end
 

@@ -15,6 +15,7 @@ from engine.build.events import Fetched
 from engine.build.snapshot import chained, clamp_times
 from engine.errors import NotFoundError
 from engine.images.model import Layer
+from engine.images.reference import parse_reference
 from engine.images.registry.manifest import Platform
 from engine.images.store import measure
 
@@ -113,7 +114,12 @@ class Bench:
         async def report(message: dict[str, Any]) -> None:
             await self.tell(Fetched(number, message))
 
-        await self.pull(name, report, self.request.auths)
+        auths = self.request.auths
+        if not auths:
+            host = parse_reference(name).host
+            found = await self.giver.credentials(host)
+            auths = {host: found} if found else {}
+        await self.pull(name, report, auths)
         return self.images.find(name)
 
     async def keep(self, upper: Path, below: str) -> Layer:

@@ -22,8 +22,9 @@ from engine.build.context import receive, remove_tree
 from engine.build.dockerfile import check_syntax, parse
 from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
 from engine.build.excerpt import find_excerpt
+from engine.build.given import Given
 from engine.build.prune import PruneRequest, prune
-from engine.build.request import BuildError, BuildRequest, GivesNothing
+from engine.build.request import BuildError, BuildRequest
 from engine.build.run_mounts import MountCaches
 from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
@@ -101,7 +102,7 @@ class Builder:
         async with self.workplace() as work:
             folder = work / "context"
             material = await receive(context, folder, request)
-            return await self.build(request, material, work, tell, giver or GivesNothing())
+            return await self.build(request, material, work, tell, giver or Given())
 
     async def build(
         self, request: BuildRequest, material: Material, work: Path, tell: Tell, giver: Giver

@@ -40,10 +40,18 @@ class Given:
         """A secret's content, None if there is none of that name."""
         return self.secrets.get(name)
 
-    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
-        """A new connection to an agent, None if there is none of that name."""
-        path = self.agents.get(name)
-        return None if path is None else _connected(path)
+    async def has_agent(self, name: str) -> bool:
+        """Whether there is an agent of that name."""
+        return name in self.agents
+
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream]:
+        """A new connection to an agent that there is."""
+        return _connected(self.agents[name])
+
+    async def credentials(self, host: str) -> Mapping[str, str]:
+        """None: those of a request come with it (X-Registry-Config)."""
+        del host
+        return {}
 
 
 @asynccontextmanager

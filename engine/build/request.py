@@ -103,23 +103,17 @@ class Giver(Protocol):
         """A secret's content, None if there is none of that name."""
         ...
 
-    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
-        """A new connection to the ssh agent of that name, None if there is none."""
+    async def has_agent(self, name: str) -> bool:
+        """Whether there is an ssh agent of that name."""
         ...
 
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream]:
+        """A new connection to an ssh agent that there is."""
+        ...
 
-class GivesNothing:
-    """A client without secrets and agents."""
-
-    async def secret(self, name: str) -> bytes | None:
-        """None."""
-        del name
-        return None
-
-    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
-        """None."""
-        del name
-        return None
+    async def credentials(self, host: str) -> Mapping[str, str]:
+        """What the client has for a registry (username, password); {} for nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

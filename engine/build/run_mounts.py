@@ -165,7 +165,7 @@ class MountOpener:
 
     async def _ssh(self, wish: MountWish) -> None:
         giver = self._stage.bench.giver
-        if giver.agent(wish.identity) is None:
+        if not await giver.has_agent(wish.identity):
             if wish.required:
                 raise InvalidRequestError(
                     f"ssh agent {wish.identity}: not found: give it with the build's ssh"

@@ -8,19 +8,16 @@ is no Dockerfile (raw LLB, other frontends and exporters) is refused by name.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import trio
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.api.buildkit.grpc import UNIMPLEMENTED, Connection, GrpcError
+from engine.api.buildkit.ongoing import Ongoing
 from engine.api.buildkit.options import read_options
 from engine.api.buildkit.protobuf import Message, encode, mapping, repeated
-from engine.api.buildkit.sessions import SessionGiver, credentials
+from engine.api.buildkit.sessions import SessionGiver
 from engine.api.buildkit.status import StatusLog
 from engine.api.buildkit.transfer import fetch_material
 from engine.build.bench import local_platform
-from engine.build.run_mounts import agent_names
 from engine.errors import EngineError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -37,50 +34,13 @@ CAPABILITIES = ("solve.base", "solve.inlinereturn", "return", "returnmap", "prot
 VERSION = "v0.25.0"
 
 
-@dataclass(slots=True)
-class Ongoing:
-    """One build. `session` is its client's; `image_id` what it has made."""
-
-    ref: str
-    session: str
-    status: StatusLog
-    attributes: dict[str, str]
-    image_id: str = ""
-    returned: trio.Event = field(default_factory=trio.Event)
-    error: str = ""
-
-
-class Builds:
-    """The builds of one engine's BuildKit clients."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, Ongoing] = {}
-        self._news = trio.Event()
-
-    def add(self, build: Ongoing) -> None:
-        """A build that others may ask about from now on."""
-        self._open[build.ref] = build
-        self._news.set()
-        self._news = trio.Event()
-
-    def remove(self, ref: str) -> None:
-        """It has ended."""
-        self._open.pop(ref, None)
-
-    async def find(self, ref: str) -> Ongoing:
-        """A build, waited for: its calls come in any order. Raises GrpcError."""
-        with trio.move_on_after(5):
-            while ref not in self._open:
-                await self._news.wait()
-            return self._open[ref]
-        raise GrpcError(UNIMPLEMENTED, f"no build {ref}")
-
-
 async def grpc(engine: Engine, exchange: Exchange) -> None:
     """POST /grpc: the connection becomes HTTP/2, with us as the server."""
     if exchange.request.headers.get("upgrade", "").lower() != "h2c":
         raise InvalidRequestError("/grpc needs an upgrade to h2c")
-    stream = await exchange.hijack("", protocol="h2c")
+    async for _ in exchange.body():
+        pass
+    stream = await exchange.switch({"Connection": "Upgrade", "Upgrade": "h2c"})
     connection = Connection(stream, client=False, early=exchange.early())
     handlers = Handlers(engine)
     await connection.run(handlers.handle)
@@ -115,7 +75,9 @@ class Handlers:
             first = Message(request.all(13)[0])
             exporter, attributes = first.text(1), first.mapping(2)
         if exporter not in ("", "moby", "image", "docker"):
-            raise GrpcError(UNIMPLEMENTED, f"the exporter {exporter} is not supported: export an image")
+            raise GrpcError(
+                UNIMPLEMENTED, f"the exporter {exporter} is not supported: export an image"
+            )
         ref = request.text(1)
         build = Ongoing(ref, request.text(5), StatusLog(ref), attributes)
         self._engine.builds.add(build)
@@ -148,18 +110,16 @@ class Handlers:
     async def _build(self, build: Ongoing, frontend: str, options: dict[str, str]) -> None:
         """One Dockerfile. Raises EngineError."""
         if frontend != FRONTEND:
-            raise GrpcError(UNIMPLEMENTED, f"the frontend {frontend} is not supported: use {FRONTEND}")
+            raise GrpcError(
+                UNIMPLEMENTED, f"the frontend {frontend} is not supported: use {FRONTEND}"
+            )
         engine = self._engine
         connection = await engine.sessions.find(build.session)
         request, sources = read_options(options)
         async with engine.builder.workplace() as work:
-            request, material = await fetch_material(connection, request, sources, work)
-            giver = SessionGiver(connection, frozenset())
-            giver = await giver.look_up_agents(agent_names(material.dockerfile))
-            auths = _Auths(connection)
-            await auths.fill(material.dockerfile)
-            request = auths.into(request)
-            build.image_id = await engine.builder.build(request, material, work, build.status.tell, giver)
+            material = await fetch_material(connection, request, sources, work)
+            giver, tell = SessionGiver(connection), build.status.tell
+            build.image_id = await engine.builder.build(request, material, work, tell, giver)
 
     async def _status(self, stream: Stream) -> None:
         """Control.Status: all that the build tells, to its end."""
@@ -215,7 +175,7 @@ class Handlers:
         own = encode((1, platform.architecture), (2, platform.os), (3, platform.variant))
         return encode((1, self._engine.id)) + labels + repeated(3, [own])
 
-    _others = {
+    _others: ClassVar[dict[str, Any]] = {
         f"{CONTROL}ListWorkers": _workers,
         f"{CONTROL}Info": _info,
         f"{BRIDGE}Ping": _ping,
@@ -223,29 +183,3 @@ class Handlers:
         f"{BRIDGE}Return": _return,
         HEALTH: _healthy,
     }
-
-
-class _Auths:
-    """The credentials of the registries that a Dockerfile may pull from."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._found: dict[str, dict[str, str]] = {}
-
-    async def fill(self, dockerfile: str) -> None:
-        """Ask the client, once a registry."""
-        from engine.images.reference import parse_reference
-
-        for word in {part for line in dockerfile.splitlines() for part in line.split()}:
-            try:
-                host = parse_reference(word.removeprefix("--from=")).host
-            except InvalidRequestError:
-                continue
-            if host not in self._found and ("." in host or ":" in host) and host != "docker.io":
-                self._found[host] = await credentials(self._connection, host)
-
-    def into(self, request):
-        """The request with what was found."""
-        from dataclasses import replace
-
-        return replace(request, auths={key: entry for key, entry in self._found.items() if entry})

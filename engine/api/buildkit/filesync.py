@@ -149,7 +149,9 @@ class TreeWriter:
 
     def _link(self, target: str, parent: int, name: str) -> None:
         path = posixpath.normpath("/" + target)
-        fd = sc.openat2(self._root, path, os.O_PATH | os.O_NOFOLLOW, _BENEATH | sc.RESOLVE_NO_SYMLINKS)
+        fd = sc.openat2(
+            self._root, path, os.O_PATH | os.O_NOFOLLOW, _BENEATH | sc.RESOLVE_NO_SYMLINKS
+        )
         try:
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=parent, follow_symlinks=True)
         finally:

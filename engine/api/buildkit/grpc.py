@@ -53,9 +53,13 @@ class Stream:
         self._answered = False
         self.trailers: dict[str, str] = {}
         self.window = trio.Event()
+        self.scope = trio.CancelScope()
 
     async def receive(self) -> bytes | None:
         """The next message, None at the end. Raises GrpcError for a call that failed (client side)."""
+        if self._owed and self._backlog < BACKLOG:
+            owed, self._owed = self._owed, 0
+            await self._connection.give_back(self._number, owed)
         try:
             message = await self._get.receive()
         except trio.EndOfChannel:
@@ -65,9 +69,6 @@ class Stream:
                 raise GrpcError(int(status), text) from None
             return None
         self._backlog -= len(message)
-        if self._owed and self._backlog < BACKLOG:
-            owed, self._owed = self._owed, 0
-            await self._connection.give_back(self._number, owed)
         return message
 
     def take_now(self) -> list[bytes]:
@@ -86,7 +87,9 @@ class Stream:
         if not self._answered:
             self._answered = True
             await self._connection.answer(self._number)
-        await self._connection.send_data(self._number, struct.pack(">BI", 0, len(message)) + message)
+        await self._connection.send_data(
+            self._number, struct.pack(">BI", 0, len(message)) + message
+        )
 
     async def end(self) -> None:
         """Nothing more is sent (client side)."""
@@ -131,6 +134,7 @@ class Connection:
         self._early = early
         self._streams: dict[int, Stream] = {}
         self._sending = trio.Lock()
+        self._due = trio.Event()
         self.closed = trio.Event()
 
     async def run(
@@ -146,17 +150,17 @@ class Connection:
         })  # fmt: skip
         self._h2.increment_flow_control_window(BACKLOG)
         try:
-            await self._flush()
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
                 task_status.started()
                 data = self._early
                 while data or (data := await self._receive()):
                     for event in self._h2.receive_data(data):
                         self._take(event, handler, nursery)
-                    await self._flush()
+                    self._due.set()
                     data = b""
                 nursery.cancel_scope.cancel()
-        except (h2.exceptions.ProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+        except* (h2.exceptions.ProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # whoever waits is told below that the connection is gone
         finally:
             for stream in self._streams.values():
@@ -165,6 +169,13 @@ class Connection:
                 stream.window.set()
                 stream.close()
             self.closed.set()
+
+    async def _write(self) -> None:
+        """Send what reading has brought about; reading itself never waits for the peer to read."""
+        while True:
+            await self._flush()
+            await self._due.wait()
+            self._due = trio.Event()
 
     async def _receive(self) -> bytes:
         try:
@@ -178,31 +189,41 @@ class Connection:
                 headers = {str(key): str(value) for key, value in event.headers}
                 stream = self._streams[event.stream_id] = Stream(self, event.stream_id, headers)
                 nursery.start_soon(self._serve, handler, stream)
-            case h2.events.ResponseReceived() | h2.events.TrailersReceived():
-                stream = self._streams[event.stream_id]
-                stream.trailers.update({str(k): str(v) for k, v in event.headers})
-            case h2.events.DataReceived():
-                stream = self._streams[event.stream_id]
-                back = stream.feed(event.data, event.flow_controlled_length)
-                if back:
-                    self._h2.acknowledge_received_data(back, event.stream_id)
-            case h2.events.StreamEnded():
-                self._streams[event.stream_id].close()
             case h2.events.StreamReset():
                 gone = self._streams.pop(event.stream_id, None)
                 if gone is not None:
                     gone.trailers.setdefault("grpc-status", str(UNAVAILABLE))
                     gone.window.set()
                     gone.close()
+                    gone.scope.cancel()
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
                 for stream in self._streams.values():
                     stream.window.set()
+            case _ if getattr(event, "stream_id", None) in self._streams:
+                self._take_of(self._streams[event.stream_id], event)
+            case h2.events.DataReceived():  # of a call that was left
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            case _:
+                pass
+
+    def _take_of(self, stream: Stream, event: Any) -> None:
+        """What comes for a call that is under way."""
+        match event:
+            case h2.events.ResponseReceived() | h2.events.TrailersReceived():
+                stream.trailers.update({str(k): str(v) for k, v in event.headers})
+            case h2.events.DataReceived():
+                back = stream.feed(event.data, event.flow_controlled_length)
+                if back:
+                    self._h2.acknowledge_received_data(back, event.stream_id)
+            case h2.events.StreamEnded():
+                stream.close()
             case _:
                 pass
 
     async def _serve(self, handler: Any, stream: Stream) -> None:
         try:
-            await handler(stream.headers.get(":path", ""), stream)
+            with stream.scope:
+                await handler(stream.headers.get(":path", ""), stream)
         except GrpcError as error:
             await stream.finish(error.code, error.message)
         except EngineError as error:
@@ -211,7 +232,9 @@ class Connection:
             await stream.finish()
 
     @asynccontextmanager
-    async def call(self, path: str, metadata: Sequence[tuple[str, str]] = ()) -> AsyncIterator[Stream]:
+    async def call(
+        self, path: str, metadata: Sequence[tuple[str, str]] = ()
+    ) -> AsyncIterator[Stream]:
         """Make a call; left early, it is cancelled."""
         if self.closed.is_set():
             raise GrpcError(UNAVAILABLE, "the client has gone")
@@ -230,7 +253,9 @@ class Connection:
             with trio.CancelScope(shield=True), trio.move_on_after(1):
                 await self._quietly(self._h2.reset_stream, number, h2.errors.ErrorCodes.CANCEL)
 
-    async def unary(self, path: str, message: bytes, metadata: Sequence[tuple[str, str]] = ()) -> bytes:
+    async def unary(
+        self, path: str, message: bytes, metadata: Sequence[tuple[str, str]] = ()
+    ) -> bytes:
         """A call of one message each way. Raises GrpcError."""
         async with self.call(path, metadata) as stream:
             await stream.send(message)
@@ -246,7 +271,11 @@ class Connection:
     async def finish(self, number: int, code: int, message: str, *, answered: bool) -> None:
         """An answer's trailers; alone, where nothing was answered."""
         head = [] if answered else [(":status", "200"), ("content-type", "application/grpc")]
-        trailers = [*head, ("grpc-status", str(code)), ("grpc-message", quote(message, safe=" /:'()\"=,."))]
+        trailers = [
+            *head,
+            ("grpc-status", str(code)),
+            ("grpc-message", quote(message, safe=" /:'()\"=,.")),
+        ]
         await self._quietly(lambda: self._h2.send_headers(number, trailers, end_stream=True))
         self._streams.pop(number, None)
 

@@ -59,7 +59,9 @@ async def session(engine: Engine, exchange: Exchange) -> None:
     name = exchange.request.headers.get("x-docker-expose-session-uuid", "")
     if not name or exchange.request.headers.get("upgrade", "").lower() != "h2c":
         raise InvalidRequestError("a session needs an id and an upgrade to h2c")
-    stream = await exchange.hijack("", protocol="h2c")
+    async for _ in exchange.body():
+        pass
+    stream = await exchange.switch({"Connection": "Upgrade", "Upgrade": "h2c"})
     connection = Connection(stream, client=True, early=exchange.early())
     async with trio.open_nursery() as nursery:
         await nursery.start(connection.run)
@@ -73,7 +75,6 @@ class SessionGiver:
     """What a build asks its client for."""
 
     connection: Connection
-    agents: frozenset[str]
 
     async def secret(self, name: str) -> bytes | None:
         """A secret's content, None if there is none of that name. Raises GrpcError."""
@@ -85,20 +86,27 @@ class SessionGiver:
                 return None
             raise
 
-    async def look_up_agents(self, names: frozenset[str]) -> SessionGiver:
-        """With those of the agents that the client has."""
-        found = set()
-        for name in names:
-            try:
-                await self.connection.unary("/moby.sshforward.v1.SSH/CheckAgent", encode((1, name)))
-            except GrpcError:
-                continue
-            found.add(name)
-        return SessionGiver(self.connection, frozenset(found))
+    async def has_agent(self, name: str) -> bool:
+        """Whether the client has an agent of that name."""
+        try:
+            await self.connection.unary("/moby.sshforward.v1.SSH/CheckAgent", encode((1, name)))
+        except GrpcError:
+            return False
+        return True
 
-    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream] | None:
-        """A new connection to an agent, None if there is none of that name."""
-        return self._forwarded(name) if name in self.agents else None
+    def agent(self, name: str) -> AbstractAsyncContextManager[trio.abc.HalfCloseableStream]:
+        """A new connection to an agent."""
+        return self._forwarded(name)
+
+    async def credentials(self, host: str) -> dict[str, str]:
+        """A registry's credentials as the client has them; {} for none."""
+        asked = "registry-1.docker.io" if host == "docker.io" else host
+        path = "/moby.filesync.v1.Auth/Credentials"
+        try:
+            found = Message(await self.connection.unary(path, encode((1, asked))))
+        except GrpcError:
+            return {}
+        return {"username": found.text(1), "password": found.text(2)} if found.data(2) else {}
 
     @asynccontextmanager
     async def _forwarded(self, name: str) -> AsyncIterator[trio.abc.HalfCloseableStream]:
@@ -146,13 +154,3 @@ class Forwarded(trio.abc.HalfCloseableStream):
     async def aclose(self) -> None:
         """The call's owner closes it."""
         await trio.lowlevel.checkpoint()
-
-
-async def credentials(connection: Connection, host: str) -> dict[str, str]:
-    """A registry's credentials as the client has them; {} for none."""
-    path = "/moby.filesync.v1.Auth/Credentials"
-    try:
-        found = Message(await connection.unary(path, encode((1, host))))
-    except GrpcError:
-        return {}
-    return {"username": found.text(1), "password": found.text(2)} if found.data(2) else {}
