@@ -151,7 +151,8 @@ def decide(aim: Aim, observed: Observed) -> Decision:
         for name, service in project.services.items()
         if (image := image_of(project, service)) in observed.images
     }
-    plan = plan_up(project, observed, aim.policy, encode=encode, image_ids=image_ids)
+    policy = changed(aim.policy, beside=aim.keep) if aim.keep else aim.policy
+    plan = plan_up(project, observed, policy, encode=encode, image_ids=image_ids)
     return Decision(plan, observed, image_ids)
 
 

@@ -94,7 +94,8 @@ def prepare(request: RunRequest, others: Project, service: Service, session: Ses
     conditions = () if request.no_deps else tuple(service.depends_on.items())
     policy = UpPolicy(
         remove_orphans=request.remove_orphans,
-        ignore_orphans=request.ignore_orphans or not others.services,
+        ignore_orphans=(request.ignore_orphans or not others.services)
+        and not request.remove_orphans,
         conditions=conditions,
     )
     only = {service.name: changed(service, depends_on={})}
@@ -237,6 +238,10 @@ def create(
         peers=peers,
     )
     made = create_request(project, service, spec, client.version)
+    if request.tty and not request.detach:
+        from compose.operations.terminal import window_size
+
+        made.body["HostConfig"]["ConsoleSize"] = list(window_size())
     answer = client.do(calls.create_container(name, made.body, service.platform)).json()
     for warning in answer.get("Warnings") or []:
         session.progress.warn(warning)

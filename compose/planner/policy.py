@@ -25,6 +25,9 @@ class UpPolicy(Record):
     start: bool = True
     wait: bool = False
     conditions: tuple[tuple[str, Dependency], ...] = ()  # waited for at the end, as if depended on
+    beside: tuple[
+        str, ...
+    ] = ()  # disabled services whose networks and volumes are needed all the same
     replace_volumes: bool = False  # a volume that no longer matches is made anew, its data lost
 
 

@@ -48,9 +48,10 @@ class Resources:
         self._observed = observed
         self._policy = policy
         self._encode = encode
-        used_networks = {key for service in project.services.values() for key in service.networks}
+        using = [*project.services.values(), *(project.disabled[name] for name in policy.beside)]
+        used_networks = {key for service in using for key in service.networks}
         used_volumes = {
-            mount.source for service in project.services.values() for mount in service.volumes
+            mount.source for service in using for mount in service.volumes
             if mount.type == "volume"
         }  # fmt: skip
         for key, network in project.networks.items():

@@ -378,3 +378,11 @@ def test_two_networks_and_a_late_attachment() -> None:
         "1. create network x_back (missing)",
         "2. create x-web-1 (not connected to network back) after 1",
     ]
+
+
+def test_a_service_run_beside_the_others_gets_its_networks_and_volumes() -> None:
+    web = service("web", volumes=(Mount("volume", "/v", "v"),))
+    wanted = project(web)
+    beside = changed(wanted, services={}, disabled={"web": web})
+    plan = planned(beside, beside=("web",))
+    assert [step.id for step in plan.steps] == ["create network x_default", "create volume x_v"]
