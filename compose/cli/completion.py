@@ -202,7 +202,7 @@ def argument_kinds(usage: str) -> list[tuple[str, bool]]:
     for word in usage.split():
         again = "..." in word
         plain = re.sub(r"[\[\].]", "", word).split("|")[0]
-        if plain == "OPTIONS" or not plain.isupper():
+        if plain in ("OPTIONS", "URL", "-") or not plain.isupper():
             continue
         kind = ARGUMENTS.get(plain, "")
         if again and found and found[-1][0] == kind:

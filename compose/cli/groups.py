@@ -91,6 +91,7 @@ GROUPS: Mapping[str, Group] = {
     "image": Group(
         "Manage images",
         {
+            "build": ("image_build", "Build an image from a Dockerfile"),
             "bootstrap": ("image.making", "Make a base image of a distribution's packages"),
             "history": ("image.listing", "Show the history of an image"),
             "import": ("image.transfer", "Import the contents from a tarball to create a filesystem image"),

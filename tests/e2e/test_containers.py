@@ -207,3 +207,35 @@ def test_run_with_a_terminal_and_signals(person: Person, clean: str) -> None:
         running.expect("caught")
         assert running.ends() == 8
     assert person.does("container", "ls", "-aq") == ""
+
+
+def test_images_are_built(person: Person, clean: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {clean}\nARG WORD=none\nCOPY file /file\nRUN echo $WORD > /word\nLABEL a=b\n"
+    )
+    (tmp_path / "file").write_text("copied")
+    told = person.pycompose("image", "build", "-t", "own:1", "--build-arg", "WORD=said", "--iidfile", "id", ".", cwd=tmp_path)  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "Step 2/5" in told.stdout + told.stderr
+    shown = person.does("container", "run", "--rm", "own:1", "sh", "-c", "cat /file /word")
+    assert shown == "copiedsaid\n"
+    image = person.does("image", "inspect", "-f", "{{.Id}}", "own:1").strip()
+    assert (tmp_path / "id").read_text() == image
+    quiet = person.does("image", "build", "-q", "--build-arg", "WORD=said", str(tmp_path))
+    assert quiet.strip() == image
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(tmp_path / "Dockerfile", "Dockerfile")
+        archive.add(tmp_path / "file", "file")
+    piped = subprocess.run(
+        [*COMMAND, "image", "build", "-q", "-t", "own:2", "-"], input=packed.getvalue(),
+        env=person.environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert piped.returncode == 0, piped.stderr
+    (tmp_path / "Dockerfile").write_text(f"FROM {clean}\nRUN exit 7\n")
+    failed = person.pycompose("image", "build", ".", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "7" in failed.stderr.splitlines()[-1]
+    missing = person.pycompose("image", "build", "-f", "nothing", ".", cwd=tmp_path)
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    person.does("image", "rm", "own:1", "own:2")
