@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
         help="which hook of the host's firewall governs published ports: forward, as Docker does, or "
         "input, so that ufw and firewalld open and close them (PYCOMPOSE_PUBLISHED_PORTS)",
     )  # fmt: skip
+    serve.add_argument(
+        "--cluster-address", default=os.environ.get("PYCOMPOSE_CLUSTER_ADDRESS", ""), metavar="IP",
+        help="this host's address for the engines it shares overlay networks with; the key of all of "
+        "them is in PYCOMPOSE_CLUSTER_KEY",
+    )  # fmt: skip
+    serve.add_argument(
+        "--cluster-peer", action="append", default=[], metavar="IP",
+        help="such an engine's address (PYCOMPOSE_CLUSTER_PEERS); repeatable",
+    )  # fmt: skip
     commands.add_parser("status", help="tell whether the engine runs")
     commands.add_parser("stop", help="end the engine; containers go on")
     commands.add_parser("unit", help="print a systemd unit")
@@ -111,9 +120,13 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
         import trio
 
         from engine.daemon import chosen_policy, chosen_pools, serve
+        from engine.networks.cluster import read_underlay
 
         pools = options.address_pool or os.environ.get("PYCOMPOSE_ADDRESS_POOL", "").split()
         policy = chosen_policy(options.publish_address, options.published_ports)
+        peers = options.cluster_peer or os.environ.get("PYCOMPOSE_CLUSTER_PEERS", "").split()
+        key = os.environ.get("PYCOMPOSE_CLUSTER_KEY", "")
+        underlay = read_underlay(options.cluster_address, peers, key)
 
         def tell() -> None:
             if ready is not None:
@@ -121,7 +134,9 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
                 os.close(ready)
 
         async def run() -> None:
-            await serve(layout, helpers, chosen_pools(pools), publish=policy, ready=tell)
+            await serve(
+                layout, helpers, chosen_pools(pools), publish=policy, underlay=underlay, ready=tell
+            )
 
         trio.run(run)
     return 0

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from engine.boot import Helpers
     from engine.build.request import Report
     from engine.images.registry.settings import RegistrySettings
+    from engine.networks.cluster import Underlay
     from engine.storage.paths import Layout
     from networking.ipam import Pool
 
@@ -65,6 +66,7 @@ async def serve(
     pools: tuple[Pool, ...] = (),
     *,
     publish: PublishPolicy = PublishPolicy(),  # noqa: B008  # frozen
+    underlay: Underlay | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run an engine until it is told to stop; the caller holds its lock. Raises EngineErrors."""
@@ -85,10 +87,12 @@ async def serve(
         stack.callback(relay.hang_up)
         networks = Networks(
             database, events, worker, Names(layout.run), identity, pools or DEFAULT_POOLS,
-            Publisher(worker, relay, publish),
+            Publisher(worker, relay, publish), underlay,
         )  # fmt: skip
         stack.callback(networks.hang_up)
         await networks.open()
+        if networks.cluster is not None:
+            await networks.cluster.open()
         rooms = Rooms(
             layout=layout, database=database, events=events, images=images,
             volumes=Volumes(layout, database, events), networks=networks, forks=forks,
@@ -103,6 +107,8 @@ async def serve(
             listener = listen(layout)
             nursery.start_soon(accept, listener, Server(Router(engine)), nursery)
             nursery.start_soon(obey_signals, stopping.set)
+            if networks.cluster is not None:
+                nursery.start_soon(networks.cluster.run)
             nursery.start_soon(database.keep_short)
             ready()
             # What has been imported stays: a full collection need not look at it, and takes no 20 ms.

@@ -39,14 +39,16 @@ def has_link(name: str) -> bool:
         route.close()
 
 
-async def wait_unused(bridge: str, veth_prefix: str, patience: float = 3.0) -> None:
+async def wait_unused(bridge: str, veth_prefix: str, patience: float = 3.0) -> bool:
     """Wait until no veth is on a bridge: the kernel takes dead namespaces' veths away a moment late.
 
-    Returns after `patience` seconds in any case.
+    False if one is there after `patience` seconds still.
     """
     with trio.move_on_after(patience):
         while _has_ports(bridge, veth_prefix):  # noqa: ASYNC110  # the kernel tells only those who listen all the time
             await trio.sleep(0.005)
+        return True
+    return False
 
 
 def _has_ports(bridge: str, veth_prefix: str) -> bool:

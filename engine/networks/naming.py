@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.networks.names import member_of
@@ -49,6 +49,8 @@ class Names:
         self._silent: set[str] = set()  # containers that are not healthy
         self._ended: set[str] = set()  # containers whose namespace others keep
         self._containers: dict[str, dict[str, Endpoint]] = {}
+        self._remote: dict[str, dict[str, Member]] = {}  # of other engines, by peer
+        self.on_change: Callable[[], None] | None = None
 
     async def open(self) -> Dns:
         """Find the server, or start it."""
@@ -111,6 +113,7 @@ class Names:
         joined = [self._remember(endpoint) for endpoint in endpoints]
         if joined:
             await self._tell(lambda dns: dns.change(joined))
+            self._announce()
 
     async def leave(self, endpoints: Iterable[Endpoint]) -> None:
         """Endpoints that are gone."""
@@ -124,6 +127,21 @@ class Names:
                 ids.append(endpoint.endpoint_id)
         if ids:
             await self._tell(lambda dns: dns.change((), ids))
+            self._announce()
+
+    def local_members(self, networks: set[str]) -> list[Member]:
+        """This engine's members on some networks."""
+        return [member for member in self._members.values() if member.network in networks]
+
+    async def set_remote(self, peer: str, members: list[Member]) -> None:
+        """Another engine's members, in place of what it said before."""
+        before = self._remote.get(peer, {})
+        now = {f"{peer} {m.id}": replace(m, id=f"{peer} {m.id}") for m in members}
+        self._remote[peer] = now
+        left = [key for key in before if key not in now]
+        joined = [member for key, member in now.items() if before.get(key) != member]
+        if left or joined:
+            await self._tell(lambda dns: dns.change(joined, left))
 
     async def set_answering(self, container: str, *, answering: bool) -> None:
         """Whether a container is in answers. Idempotent."""
@@ -144,6 +162,10 @@ class Names:
         self._served = served
         await self._tell(self._tell_everything)
 
+    def _announce(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
     def _remember(self, endpoint: Endpoint) -> Member:
         answering = endpoint.container_id not in self._silent | self._ended
         member = member_of(endpoint, answering=answering)
@@ -160,7 +182,8 @@ class Names:
             await self._tell_everything(await self.open())
 
     async def _tell_everything(self, dns: Dns) -> None:
-        await dns.replace(list(self._members.values()))
+        remote = [member for part in self._remote.values() for member in part.values()]
+        await dns.replace([*self._members.values(), *remote])
         known = set(await dns.clients())
         for container in known - set(self._served):
             await dns.remove(container)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine.networks.cluster import vxlan_id_of
 from networking.ipam import link_local_of
 
 if TYPE_CHECKING:
+    from engine.networks.cluster import Underlay
     from engine.networks.model import Endpoint, Network, PortBinding
     from engine.networks.options import DriverOptions
     from networking.ipam import Subnet
 
+#: IANA's port of VXLAN; 1500 bytes without 70 of Ethernet, IPv6, UDP and VXLAN headers.
+VXLAN_PORT, OVERLAY_MTU = 4789, 1430
+
 
 def network_order(
-    network: Network, options: DriverOptions, subnets: tuple[Subnet, ...]
-) -> dict[str, Any]:
-    """How a bridge network is made, known to the rules, and removed."""
+    network: Network, options: DriverOptions, subnets: tuple[Subnet, ...],
+    underlay: Underlay | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """How a bridge network is made, known to the rules, and removed; an overlay with its underlay."""
     families = [4] * network.enable_ipv4 + [6] * network.enable_ipv6
     gateways = [
         f"{subnet.gateway}/{subnet.network.prefixlen}"
@@ -33,7 +39,8 @@ def network_order(
     return {
         "link": network.link,
         "made": network.link_made,
-        "mtu": options.mtu,
+        "mtu": mtu_of(network, options),
+        "vxlan": _vxlan(network, options, underlay),
         "gateways": gateways,
         "ipv6": network.enable_ipv6,
         "masqueraded": masqueraded,
@@ -42,6 +49,24 @@ def network_order(
         "unprotected": [f for f in families if options.gateway_mode(f) == "nat-unprotected"],
         "routed": [f for f in families if options.gateway_mode(f) == "routed"],
     }
+
+
+def _vxlan(
+    network: Network, options: DriverOptions, underlay: Underlay | None
+) -> dict[str, Any] | None:
+    if network.driver != "overlay" or underlay is None:
+        return None
+    return {
+        "id": options.vxlan_id or vxlan_id_of(network.name),
+        "local": underlay.address,
+        "peers": list(underlay.peers),
+        "port": VXLAN_PORT,
+    }
+
+
+def mtu_of(network: Network, options: DriverOptions) -> int:
+    """A network's MTU; an overlay's leaves room for the headers around its packets (RFC 7348)."""
+    return options.mtu or (OVERLAY_MTU if network.driver == "overlay" else 0)
 
 
 def endpoint_order(network: Network, options: DriverOptions, endpoint: Endpoint) -> dict[str, Any]:
@@ -62,7 +87,7 @@ def endpoint_order(network: Network, options: DriverOptions, endpoint: Endpoint)
         "link_local": [*automatic, *endpoint.link_local_ips],
         "extra_link_local": list(endpoint.link_local_ips),
         "gateways": [],
-        "mtu": options.mtu,
+        "mtu": mtu_of(network, options),
         "mode": options.macvlan_mode,
         "isolated": not options.icc,
         "sysctls": endpoint.sysctls,

@@ -17,8 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from engine.errors import ConflictError, EngineError, ForbiddenError, NotFoundError
+from engine.errors import (
+    ConflictError,
+    EngineError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    NotSupportedError,
+)
 from engine.networks.addressing import plan_subnets
+from engine.networks.cluster import Cluster, own_part
 from engine.networks.connections import Connections
 from engine.networks.host import has_link, host_routes, wait_unused
 from engine.networks.model import Network, NetworkRequest
@@ -26,13 +34,14 @@ from engine.networks.naming import Served
 from engine.networks.options import BRIDGE, check_request, read_options
 from engine.networks.orders import endpoint_order, network_order
 from engine.networks.records import Records
-from networking.ipam import unique_local_pool
+from networking.ipam import AddressError, unique_local_pool
 from networking.linux.client import NetworkWorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.events.bus import EventBus
+    from engine.networks.cluster import Underlay
     from engine.networks.model import Endpoint, Sandbox
     from engine.networks.naming import Names
     from engine.networks.publishing import Publisher
@@ -50,6 +59,7 @@ class Networks:
     def __init__(  # the composition root names them all
         self, database: Database, events: EventBus, worker: NetworkWorker, names: Names,
         engine_id: str, pools: tuple[Pool, ...], publisher: Publisher,
+        underlay: Underlay | None = None,
     ) -> None:  # fmt: skip
         self._records = Records(database)
         self._events = events
@@ -65,6 +75,8 @@ class Networks:
         )
         self._resting = True
         self._turn = trio.Lock()
+        self.cluster = Cluster(underlay, names, self._overlays) if underlay else None
+        names.on_change = self.cluster.change if self.cluster else None
 
     @property
     def veth_prefix(self) -> str:
@@ -115,8 +127,12 @@ class Networks:
             if network.has_bridge:
                 await wait_unused(network.link, self._veth_prefix)
                 await self._worker.perform("remove_network", **self._order(network))
+        await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=[])
         await self._worker.perform("close")
         self._resting = True
+
+    def _overlays(self) -> set[str]:
+        return {network.name for network in self.all() if network.driver == "overlay"}
 
     def hang_up(self) -> None:
         """The processes beside the engine go on without it."""
@@ -161,6 +177,8 @@ class Networks:
         options = read_options(request.options)
         network_id = secrets.token_hex(32)
         link = options.parent or options.link or f"br-{network_id[:12]}"
+        if request.driver == "overlay":
+            request = self._as_overlay(request)
         if request.driver == "macvlan" and not has_link(link):
             raise NotFoundError(
                 f"the macvlan network {request.name} stands on {link}, which is no link of this host",
@@ -192,6 +210,23 @@ class Networks:
         self._announce("create", network)
         return network, (*warnings, *plan.warnings)
 
+    def _as_overlay(self, request: NetworkRequest) -> NetworkRequest:
+        """An overlay's request with this engine's part of the addresses. Raises EngineError."""
+        if self.cluster is None:
+            raise NotSupportedError(
+                "overlay networks need engines that know each other",
+                hint="start them with --cluster-address, --cluster-peer and PYCOMPOSE_CLUSTER_KEY",
+            )
+        if not request.ipam:
+            raise InvalidRequestError(
+                "an overlay network needs the same subnet on every engine: give ipam.config.subnet"
+            )
+        try:
+            parts = tuple(own_part(config, self.cluster.underlay) for config in request.ipam)
+        except AddressError as error:
+            raise InvalidRequestError(str(error)) from error
+        return replace(request, ipam=parts)
+
     async def remove(self, name: str) -> Network:
         """Remove a network nobody is on. Raises ForbiddenError, ConflictError, NotFoundError."""
         network = self.find(name)
@@ -206,7 +241,8 @@ class Networks:
                 f"error while removing network: network {network.name} id {network.id} has active endpoints ({names})"
             )
         if network.has_bridge:
-            await wait_unused(network.link, self._veth_prefix)
+            if not await wait_unused(network.link, self._veth_prefix):
+                await self._sweep()
             await self._worker.perform("remove_network", **self._order(network))
         self._records.remove(network)
         self._announce("destroy", network)
@@ -270,8 +306,7 @@ class Networks:
         present = self._records.endpoints()
         if not self._resting:
             await self._reset_rules(present)
-        keep = [network.link for network in self.all()] + [e.veth for e in present]
-        await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=keep)
+        await self._sweep()
         pairs = [(self._records.entry(e.network_id), e) for e in present]
         await self._publisher.keep(pairs)
         carried = await self._publisher.carried()
@@ -284,6 +319,15 @@ class Networks:
         }
         await self._names.restore(present, served, set(kept))
         await self.rest()
+
+    async def _sweep(self) -> None:
+        """Remove this engine's links that nobody knows: of a crash, or of a namespace that lingers.
+
+        A namespace does so while the last packets of a dead container's connections find no taker.
+        """
+        keep = [network.link for network in self.all()]
+        keep += [endpoint.veth for endpoint in self._records.endpoints()]
+        await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=keep)
 
     async def _reset_rules(self, endpoints: list[Endpoint]) -> None:
         """The whole ruleset in one transaction, by way of a file: it may be long."""
@@ -315,7 +359,8 @@ class Networks:
 
     def _order(self, network: Network) -> dict[str, Any]:
         entry: Entry = self._records.entry(network.id)
-        return network_order(network, entry.options, entry.subnets)
+        underlay = self.cluster.underlay if self.cluster else None
+        return network_order(network, entry.options, entry.subnets, underlay)
 
     def _announce(self, action: str, network: Network) -> None:
         attributes = {"name": network.name, "type": network.driver}

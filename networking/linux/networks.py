@@ -96,6 +96,7 @@ def _add_vxlan(route: Route, request: dict[str, Any], bridge: int) -> None:
             raise
         return  # an earlier engine made it
     index = links.index_of(name)
+    route.send(links.set_alias(index, request["table"], name))
     route.send(*(links.flood_to(index, ip_address(peer)) for peer in vxlan["peers"]))
 
 

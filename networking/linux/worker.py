@@ -72,9 +72,12 @@ class Worker:
     def sweep(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
         """Remove links of this engine that it does not know (any more); their names."""
         gone = []
-        for link in links.all_links(self.route):
+        present = links.all_links(self.route)
+        kept = {link.index for link in present if link.name in request["keep"]}
+        for link in present:
             ours = link.alias == request["table"] or link.name.startswith(request["veth_prefix"])
-            if ours and link.name not in request["keep"]:
+            carried = link.kind == "vxlan" and link.master in kept
+            if ours and link.index not in kept and not carried:
                 endpoints.delete_link(self.route, link.name)
                 gone.append(link.name)
         return gone

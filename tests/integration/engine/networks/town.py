@@ -152,9 +152,9 @@ def _wait_gone(pidfd: int) -> None:
 
 
 @contextmanager
-def open_town(folder: Path, pool: str, **environ: str) -> Iterator[Town]:
+def open_town(folder: Path, pool: str, host: Site | None = None, **environ: str) -> Iterator[Town]:
     """An engine in its own network namespace; at the end neither link nor rule of it is there."""
-    host = Site(new_namespace(), "host")
+    host = host or Site(new_namespace(), "host")
     prefix = ("nsenter", f"--net=/proc/{os.getpid()}/fd/{host.netns}")
     try:
         with running_engine(folder, pool, prefix=prefix, **environ) as engine:
@@ -169,7 +169,7 @@ def open_town(folder: Path, pool: str, **environ: str) -> Iterator[Town]:
         with host.entered():
             assert nft.tables() == []
         ours = [name for name in host.links() if name.startswith(("br-", "ve", "vx"))]
-        assert ours == []
+        assert ours == [], host.links()
     finally:
         for one in host.opened:
             one.close()
