@@ -69,7 +69,8 @@ def credentials(config: Mapping[str, Any], registry: str) -> dict[str, str]:
         return {**auth, "registrytoken": entry["registrytoken"]}
     if entry.get("auth"):
         try:
-            name, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+            pair = base64.b64decode(str(entry["auth"]), validate=True)
+            name, _, password = pair.decode().partition(":")
         except ValueError:
             return {}
         return {**auth, "username": name, "password": password.rstrip("\0")}
