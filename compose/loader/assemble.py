@@ -15,6 +15,7 @@ from compose.loader.canonical import canonical
 from compose.loader.defaults import defaults
 from compose.loader.documents import find
 from compose.loader.interpolate import interpolate
+from compose.loader.legacy import NOTE
 from compose.loader.merge import merge, without
 from compose.loader.settings import read_env_file, unset_warning
 from compose.loader.tree import FaultError, dotted
@@ -108,6 +109,8 @@ class Assembly:
         self, tree: dict[str, Any], document: Document, file: str, scope: Scope
     ) -> dict[str, Any]:
         """One more document over the tree."""
+        if document.is_legacy:
+            self._once(f"{self._disk.shown(file)}: {NOTE}")
         own = self._interpolated(document, scope)
         try:
             own = self._extended(own, document, file, scope)
@@ -118,7 +121,7 @@ class Assembly:
         except FaultError as fault:
             raise self.located(fault) from None
         if "version" in tree:
-            self._obsolete(file)
+            self._once(f"{file}: {_OBSOLETE}")
             tree = {key: value for key, value in tree.items() if key != "version"}
         try:
             lenient = not self._request.interpolate
@@ -128,10 +131,10 @@ class Assembly:
             raise self.located(fault) from None
         return unified
 
-    def _obsolete(self, file: str) -> None:
-        if file not in self._warned:
-            self._warned.add(file)
-            self._warn(f"{file}: {_OBSOLETE}")
+    def _once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
 
     def _interpolated(self, document: Document, scope: Scope) -> dict[str, Any]:
         tree: dict[str, Any] = document.tree

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
 from compose.loader.cache import Cache
+from compose.loader.legacy import is_legacy, migrated
 from compose.model.record import EMPTY
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ class Document:
         self, file: str, node: Callable[[], Any], tree: Any, resets: tuple[Path, ...]
     ) -> None:
         self.file = file
-        self.tree = tree
-        self.resets = resets
+        self.written = tree
+        self.is_legacy = is_legacy(tree)
+        self.tree = migrated(tree) if self.is_legacy else tree
+        self.resets = tuple(("services", *path) for path in resets) if self.is_legacy else resets
         self._node_of = node
         self._gone: set[Path] = set()
 
@@ -52,6 +55,8 @@ class Document:
         node = self._node_of()
         mark = node.start_mark
         written: Path = ()
+        if self.is_legacy and path[:1] == ("services",):
+            written, path = path[:1], path[1:]
         for part in path:
             own = self._index(written, part) if isinstance(part, int) else part
             step = _step(node, own)
@@ -63,13 +68,12 @@ class Document:
 
     def length(self, path: Path) -> int | None:
         """How many entries the list at the path has in the tree; None if there is no list."""
-        value = self.tree
+        value: Any = self.tree
         for part in path:
-            inside = (
-                isinstance(part, int) and part < len(value)
-                if isinstance(value, list)
-                else (isinstance(value, dict) and part in value)
-            )
+            if isinstance(value, list):
+                inside = isinstance(part, int) and part < len(value)
+            else:
+                inside = isinstance(value, dict) and part in value
             if not inside:
                 return None
             value = value[part]
@@ -189,7 +193,7 @@ class Files:
         self._parsed[path] = known
         if faults:
             raise FaultyFileError("\n".join(faults))
-        self._cache.store(content, [(one.tree, one.resets) for one in known])
+        self._cache.store(content, [(one.written, one.resets) for one in known])
         return known
 
 
