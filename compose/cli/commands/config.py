@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
+from compose.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LISTINGS = (
     "services",
@@ -47,18 +53,47 @@ def config(options: Options, invocation: Invocation) -> int:
             quiet=options.quiet,
             resolve_image_digests=options.resolve_image_digests,
             lock_image_digests=options.lock_image_digests,
+            resolve_digest=digest_resolver(invocation),
         )
     )
     for warning in done.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     text = done.text if not done.text or done.text.endswith("\n") else done.text + "\n"
     if options.output and not options.quiet:
-        from pathlib import Path
-
-        Path(options.output).write_text(text)
+        write(options.output, text)
     else:
         sys.stdout.write(text)
     return 0
+
+
+def write(path: str, text: str) -> None:
+    """Save the text to a file. Raises UsageError."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(text)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path}: {reason}: choose another file for --output") from None
+
+
+def digest_resolver(invocation: Invocation) -> Callable[[str], str]:
+    """Asks the engine, which asks the registry; an engine is looked for when there is need."""
+
+    def resolve(name: str) -> str:
+        from compose.engine_client.image_calls import distribution
+        from compose.errors import ComposeError, EngineRefusedError
+        from compose.operations.credentials import registry_auth
+
+        session = invocation.session(quiet=True)
+        with session.client() as client:
+            auth = registry_auth(session.environment, name)
+            try:
+                answer = client.do(distribution(name, auth)).json()
+            except EngineRefusedError as error:
+                raise ComposeError(f"no digest of {name} is known: {error}") from error
+        return str(answer["Descriptor"]["digest"])
+
+    return resolve
 
 
 COMMANDS = {
