@@ -58,6 +58,10 @@ def bind_service(name: str, full: Full, document: Full) -> Service:
     if "logging" in full:
         found["logging_driver"] = full["logging"].get("driver", "")
         found["logging_options"] = full["logging"].get("options", {})
+    if found.get("pull_policy") == "refresh" and "pull_refresh_after" in full:
+        # The same in the words that version 2.40 has.
+        seconds = parse_duration(full["pull_refresh_after"]) // 1_000_000_000
+        found["pull_policy"] = f"every_{seconds}s"
     return Service(name=name, document=document, **found)
 
 
@@ -97,7 +101,9 @@ def _build(part: Full) -> Build:
             part, "context", "dockerfile", "dockerfile_inline", "args", "additional_contexts", "isolation",
             "labels", "network", "no_cache", "privileged", "provenance", "pull", "sbom", "target",
         ),
-        **_tuples(part, "cache_from", "cache_to", "entitlements", "extra_hosts", "platforms", "tags"),
+        **_tuples(
+            part, "cache_from", "cache_to", "entitlements", "extra_hosts", "no_cache_filter", "platforms", "tags",
+        ),
         secrets=tuple(map(_grant, part.get("secrets", ()))),
         shm_size=_bytes(part, "shm_size"),
         ssh=tuple(
@@ -180,7 +186,7 @@ def _device_request(part: Full) -> DeviceRequest:
 def _hook(part: Full) -> Hook:
     return Hook(
         command=tuple(part["command"] or ()),
-        **_taken(part, "user", "privileged", "working_dir", "environment"),
+        **_taken(part, "user", "privileged", "working_dir", "environment", "image", "per_replica"),
     )
 
 

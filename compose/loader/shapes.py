@@ -34,6 +34,7 @@ service:
   memswap_limit size, mem_swappiness size, mac_address text, models {service_model?}, net text,
   network_mode text, networks {service_network?}, oom_kill_disable flag, oom_score_adj int,
   pid text, pids_limit int, platform text, ports [port], privileged flag, pull_policy text,
+  pull_refresh_after duration?,
   read_only flag, restart text, runtime text, scale int?, secrets [grant], security_opt texts,
   shm_size size, stdin_open flag, stop_grace_period duration?, stop_signal text,
   storage_opt strings, sysctls mapping, tmpfs texts, tty flag, ulimits limits,
@@ -42,7 +43,7 @@ service:
 build:
   context text, dockerfile text, dockerfile_inline text, entitlements texts, args values,
   provenance text, sbom text, ssh ssh, labels mapping, cache_from texts, cache_to texts,
-  no_cache flag, additional_contexts mapping, pull flag, extra_hosts hosts, isolation text,
+  no_cache flag, no_cache_filter texts, additional_contexts mapping, pull flag, extra_hosts hosts, isolation text,
   network text, target text, secrets [grant], shm_size size, tags texts, ulimits limits,
   platforms texts, privileged flag
 develop:
@@ -51,7 +52,8 @@ trigger:
   path text!, action text!, target text, exec =hook, include texts, ignore texts,
   initial_sync flag
 hook:
-  command command, user text, privileged flag, working_dir text, environment values
+  command command, user text, privileged flag, working_dir text, environment values,
+  image text, per_replica flag?
 blkio:
   weight uint, weight_device [weight_device], device_read_bps [throttle],
   device_read_iops [throttle], device_write_bps [throttle], device_write_iops [throttle]

@@ -48,6 +48,7 @@ class Build(Record):
     labels: Mapping[str, str] = EMPTY
     network: str = ""
     no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     privileged: bool = False
     provenance: str = ""
@@ -138,13 +139,15 @@ class DeviceRequest(Record):
 
 
 class Hook(Record):
-    """post_start or pre_stop: a command run inside at that moment."""
+    """pre_start, post_start or pre_stop: a command run at that moment."""
 
     command: tuple[str, ...]
     user: str = ""
     privileged: bool = False
     working_dir: str = ""
     environment: Mapping[str, str | None] = EMPTY
+    image: str = ""  # of pre_start only: "" is the service's
+    per_replica: bool = True  # of pre_start only
 
 
 class BlkioConfig(Record):

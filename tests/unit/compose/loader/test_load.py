@@ -163,3 +163,26 @@ def test_loading_imports_no_schema_library() -> None:
     )
     house = Path(__file__).parents[4]
     subprocess.run([sys.executable, "-c", script], cwd=house, check=True)
+
+
+def test_what_newer_versions_add_is_read_or_told(tmp_path: Path) -> None:
+    text = (
+        "services:\n  a: {image: x, pull_policy: refresh, pull_refresh_after: 90m, build: {no_cache_filter: t},\n"
+        "    pre_start: [{command: [x], image: y, per_replica: false}, {command: z}]}\n"
+    )
+    loaded = load(tmp_path, text)
+    service = loaded.project.services["a"]
+    assert service.pull_policy == "every_5400s"
+    assert [hook.command for hook in service.pre_start] == [("x",), ("z",)]
+    assert loaded.warnings == (
+        "services.a.build.no_cache_filter is not honoured: use no_cache",
+        "services.a.pre_start[0].image is not honoured: the hook runs in the service's own image",
+        "services.a.pre_start[0].per_replica is not honoured: the hook runs for every replica",
+    )
+
+
+def test_a_variable_is_missed_once(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path, "services: {a: {image: '$NOPE$NOPE', labels: {b: '$NOPE'}}}", consistency=False
+    )
+    assert len(loaded.warnings) == 1
