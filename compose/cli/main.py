@@ -164,7 +164,7 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
             return show_help(words)
         name = words
     command = find_command(name)
-    flags = with_general_flags(command.flags)
+    flags = with_general_flags(command.flags, rehearses=rehearses(name))
     try:
         given = parse(rest, flags, interspersed=command.interspersed, command=f"pycompose {name}")
     except UsageError as error:
@@ -173,18 +173,29 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
         raise
     if given.help:
         return show_help(name)
-    if given.dry_run:
-        options["dry_run"] = True
+    if options.dry_run and not rehearses(name):
+        raise UsageError(f"--dry-run is for a project's commands: {name} has no rehearsal")
+    options["dry_run"] = options.dry_run or given.get("dry_run", False)
     command.check_arguments(given.arguments)
     invocation = Invocation(options)
     invocations.append(invocation)
     return command.run(given, invocation)
 
 
-def with_general_flags(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+def rehearses(name: str) -> bool:
+    """Whether a command knows --dry-run, as docker compose's do, and docker's do not."""
+    group = GROUPS.get(name.rpartition(" ")[0])
+    return group is None or group.usage_code == 1
+
+
+def with_general_flags(flags: tuple[Flag, ...], *, rehearses: bool) -> tuple[Flag, ...]:
     """A command's flags and those that all have; -h is help's where the command has no use for it."""
     taken = {flag.short for flag in flags}
-    return (*flags, DRY_RUN, Flag("help", "" if "h" in taken else "h", hidden=True))
+    return (
+        *flags,
+        *([DRY_RUN] if rehearses else []),
+        Flag("help", "" if "h" in taken else "h", hidden=True),
+    )
 
 
 def walk(group: str, rest: list[str]) -> tuple[str, list[str]]:
@@ -268,8 +279,8 @@ def show_help(name: str) -> int:
         if not command.usage.startswith(name):  # one command by two names
             words = command.usage.partition(name.rpartition(" ")[2])[2]
             command = command._replace(usage=name + words)
-        own = [flag for flag in command.flags if flag.name == "dry-run"]
-        print(command_help(command._replace(flags=(*command.flags, *([] if own else [DRY_RUN])))))
+        more = [DRY_RUN] if rehearses(name) else []
+        print(command_help(command._replace(flags=(*command.flags, *more))))
         return 0
     groups = {
         "Management Commands": {

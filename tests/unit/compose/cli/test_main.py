@@ -82,6 +82,7 @@ def test_every_group_has_help(group: str, capsys: pytest.CaptureFixture[str]) ->
         (["ps", "--filter", "x"], "form KEY=VAL"),
         (["image", "frob"], 'unknown command: "image frob"'),
         (["cp", "a", "b"], "unknown copy direction"),
+        (["--dry-run", "container", "rm", "x"], "container rm has no rehearsal"),
     ],
 )
 def test_mistakes_are_one_line(
