@@ -34,6 +34,35 @@ class Pending(NamedTuple):
     connection: socket.socket
 
 
+class Exchange:
+    """A call under way: its answer is read when there is something to read, by who polls."""
+
+    def __init__(self, client: BlockingClient, call: Call, connection: socket.socket) -> None:
+        self._client = client
+        self._call = call
+        self._connection = connection
+        self._reader = ResponseReader(call.method)
+        self._pieces: list[bytes] = []
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+        return self._connection.fileno()
+
+    def receive(self) -> Answer | None:
+        """Read once; the answer when it is whole. Raises EngineRefusedError, EngineUnreachableError."""
+        self._pieces += self._client._feed(self._reader, self._connection)  # noqa: SLF001
+        if not self._reader.done:
+            return None
+        body = b"".join(self._pieces)
+        self._client._give_back(self._connection, self._reader)  # noqa: SLF001
+        raise_for_status(self._call, self._reader.status, body)
+        return Answer(self._reader.status, self._reader.headers, body)
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._connection.close()
+
+
 class BlockingClient:
     """Connections to one engine. Use as a context manager: it closes what is idle at the end.
 
@@ -85,6 +114,10 @@ class BlockingClient:
     def begin(self, call: Call) -> Pending:
         """Send a call whose answer is read later, with `finish`; it has a connection of its own."""
         return Pending(call, self._send(call))
+
+    def open(self, call: Call) -> Exchange:
+        """Send a call whose answer is read piece by piece, beside those of others."""
+        return Exchange(self, call, self._send(call))
 
     def finish(self, pending: Pending) -> Answer:
         """The answer to a call that was begun. Raises EngineRefusedError."""

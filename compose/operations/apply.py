@@ -8,15 +8,15 @@ import trio
 
 from compose.errors import ComposeError, EngineRefusedError
 from compose.operations.execute import Executor
+from compose.operations.one_call import is_patient, named
 from compose.operations.progress import words
 from compose.operations.watching import WaitFailedError
-from compose.planner import steps as s
 from compose.scheduler.run import run_steps
 
 if TYPE_CHECKING:
     from compose.engine_client.transport import Engine
-    from compose.operations.execute import World
     from compose.operations.progress import Progress
+    from compose.operations.world import World
     from compose.planner.steps import Plan, Step
     from compose.scheduler.run import Outcome
 
@@ -61,24 +61,3 @@ async def apply_plan(
     if error is not None:
         raise error
     return outcome
-
-
-def named(subject: str, error: EngineRefusedError) -> EngineRefusedError:
-    """The engine's refusal, saying what it is about where the engine does not."""
-    text = str(error)
-    if subject.rpartition(" ")[2] in text:
-        return error
-    return EngineRefusedError(f"{subject}: {text}", status=error.status)
-
-
-def is_patient(step: Step) -> bool:
-    """Whether a step, once begun, is given time to end when the person cancels: short calls are."""
-    waits = (
-        s.WaitCondition | s.Delay | s.StopContainer | s.RestartContainer | s.RunHook | s.PullImage
-    )
-    return not isinstance(step, waits | s.BuildImage)
-
-
-def is_conflict(error: Exception) -> bool:
-    """Whether somebody else changed the engine's state meanwhile, so that planning again may help."""
-    return isinstance(error, EngineRefusedError) and error.status == 409

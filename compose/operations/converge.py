@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compose.engine_client.observe import observation, observe, snapshot
 from compose.engine_client.payloads.container import ignored_attributes, image_of
+from compose.errors import EngineRefusedError
 from compose.model.record import Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from compose.model.observed import Observed
     from compose.model.project import Project
     from compose.operations.building import BuildOptions
-    from compose.operations.execute import World
     from compose.operations.session import Session
+    from compose.operations.world import World
     from compose.planner.steps import Plan
 
 
@@ -79,6 +80,20 @@ def _converge(aim: Aim, session: Session, client: BlockingClient) -> int:
         tell(session, decision)
         if not decision.plan.steps:
             return 0
+
+    if not images.steps:
+        from compose.operations.one_call import is_conflict
+        from compose.operations.quick import apply_quickly
+
+        try:
+            if apply_quickly(decision.plan, session, client, world_of(aim, decision)):
+                return 0
+        except EngineRefusedError as error:
+            if not is_conflict(error):
+                raise
+            decision = decide(aim, look(client, aim.project))
+            if not decision.plan.steps:
+                raise
 
     async def main(engine: Engine) -> int:
         made = decision
@@ -178,7 +193,7 @@ def tell(session: Session, decision: Decision) -> None:
 
 def world_of(aim: Aim, decision: Decision) -> World:
     """What the steps of a decision's plan refer to."""
-    from compose.operations.execute import World
+    from compose.operations.world import World
 
     project = aim.project
     return World(project.name, project, decision.observed, encode, decision.image_ids)
@@ -188,7 +203,8 @@ async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decisi
     """Apply a plan; after a conflict look and plan once more, then give up. Raises ComposeError."""
     import trio
 
-    from compose.operations.apply import apply_plan, is_conflict
+    from compose.operations.apply import apply_plan
+    from compose.operations.one_call import is_conflict
     from compose.operations.watching import WaitFailedError
 
     project = aim.project
@@ -233,8 +249,8 @@ async def apply_images(
 ) -> None:
     """Carry out a plan of pulls and builds."""
     from compose.operations.apply import apply_plan
-    from compose.operations.execute import World
     from compose.operations.image_steps import ImageSteps
+    from compose.operations.world import World
     from compose.planner.steps import BuildImage
 
     steps = ImageSteps(

@@ -1,7 +1,7 @@
 """One step of a plan -> the calls that do it. It decides nothing: what to do is the plan's.
 
-A step is one call; creating a container on an engine before 1.44 is one more for each further
-network. "Already so" is success. Returns a word where the outcome is another than the usual one.
+Most steps are one call (one_call.py); creating a container on an engine before 1.44 is one more for
+each further network, and hooks, waits, pulls and builds are conversations.
 """
 
 from __future__ import annotations
@@ -10,54 +10,22 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from compose.engine_client import calls
-from compose.engine_client.payloads.container import (
-    ContainerSpec,
-    container_name_of,
-    create_request,
-    image_of,
-)
-from compose.engine_client.payloads.networking import network_body, volume_body
+from compose.engine_client.payloads.container import ContainerSpec, create_request
 from compose.errors import ComposeError, EngineRefusedError
-from compose.model.observed import Observed
-from compose.model.record import EMPTY, Record
 from compose.operations.creating import create_container, read_profiles
 from compose.operations.hooks import before_start, run_hook, run_to_end
 from compose.operations.last_words import last_words
-from compose.operations.uploads import files_archive
+from compose.operations.one_call import OneCall, has_port_range
 from compose.operations.watching import ContainerWatch, WaitFailedError
 from compose.planner import steps as s
-from compose.planner.config_hash import (
-    Encode,
-    contents_hash,
-    network_hash,
-    plain_json,
-    service_hash,
-    volume_hash,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from compose.engine_client.call import Call
     from compose.engine_client.transport import Engine
     from compose.model.project import Project
     from compose.model.service import Service
     from compose.operations.progress import Progress
+    from compose.operations.world import World
     from compose.planner.steps import Step
-
-
-class World(Record):
-    """What steps refer to. `project` may be empty where only labels are known."""
-
-    name: str
-    project: Project | None = None
-    observed: Observed = Observed()
-    encode: Encode = plain_json
-    image_ids: Mapping[str, str] = EMPTY
-    on_hook_line: Callable[[str, str], None] | None = None
-    pull: Callable[[Engine, s.PullImage], Awaitable[str]] | None = None
-    build: Callable[[Engine, s.BuildImage], Awaitable[str]] | None = None
 
 
 class Executor:
@@ -73,58 +41,16 @@ class Executor:
         self._watch: ContainerWatch | None = None
         self._watch_lock = trio.Lock()
         self._start_lock = trio.Lock()
-        #: service -> name -> id of the containers there are by now.
-        self._peers: dict[str, dict[str, str]] = {}
-        #: name -> id of the containers made here: a replacement's name is another's for a while.
-        self._made: dict[str, str] = {}
-        self._mounts = {one.id: one.mounts for one in world.observed.containers}
-        for one in world.observed.containers:
-            if not one.oneoff:
-                self._peers.setdefault(one.service, {})[one.name] = one.id
+        self._one_call = OneCall(world, engine.version, progress)
 
-    async def execute(self, step: Step) -> str:  # noqa: C901, PLR0912  # an arm a step
+    async def execute(self, step: Step) -> str:
         """Do it. Raises ComposeError. Returns "" or the word to tell instead of the usual one."""
-        engine = self._engine
         match step:
-            case s.CreateNetwork():
-                await self._create_network(step)
-            case s.RemoveNetwork():
-                return await self._remove(calls.remove_network(step.ref))
-            case s.DisconnectContainer():
-                await engine.do(calls.disconnect_network(step.network, step.ref))
-            case s.CreateVolume():
-                project = self._project()
-                volume = project.volumes[step.key]
-                body = volume_body(project, volume, volume_hash(volume, self._world.encode))
-                await engine.do(calls.create_volume(body))
-            case s.RemoveVolume():
-                return await self._remove(calls.remove_volume(step.name))
-            case s.RemoveImage():
-                return await self._remove(calls.remove_image(step.name))
             case s.CreateContainer():
                 await self._create(step)
-            case s.UploadFiles():
-                await self._upload(step)
-            case s.RenameContainer():
-                await engine.do(calls.rename_container(self._ref(step.ref), step.name))
-            case s.StartContainer():
-                await self._start(step)
-            case s.StopContainer():
-                await engine.do(calls.stop_container(step.ref, step.timeout))
-            case s.RestartContainer():
-                await engine.do(calls.restart_container(step.ref, step.timeout))
-            case s.KillContainer():
-                await self._unless_gone(calls.kill_container(step.ref, step.signal))
-            case s.PauseContainer():
-                call = calls.unpause_container if step.thaw else calls.pause_container
-                await engine.do(call(step.ref))
-            case s.RemoveContainer():
-                await engine.do(
-                    calls.remove_container(step.ref, volumes=step.volumes, force=not step.quiet)
-                )
-                for names in self._peers.values():
-                    for name in [one for one, ref in names.items() if ref == step.ref]:
-                        del names[name]
+            case s.StartContainer() if self._takes_turns(step):
+                async with self._start_lock:
+                    return await self._do(step)
             case s.RunHook():
                 await self._hook(step)
             case s.Delay():
@@ -133,94 +59,39 @@ class Executor:
                 await self._wait(step)
             case s.PullImage():
                 assert self._world.pull is not None
-                return await self._world.pull(engine, step)
+                return await self._world.pull(self._engine, step)
             case s.BuildImage():
                 assert self._world.build is not None
-                return await self._world.build(engine, step)
+                return await self._world.build(self._engine, step)
+            case _:
+                return await self._do(step)
         return ""
 
-    def _project(self) -> Project:
-        assert self._world.project is not None
-        return self._world.project
-
-    async def _create_network(self, step: s.CreateNetwork) -> None:
-        project = self._project()
-        network = project.networks[step.key]
-        body = network_body(project, network, network_hash(network, self._world.encode))
-        try:
-            await self._engine.do(calls.create_network(body))
-        except EngineRefusedError as error:
-            raise EngineRefusedError(
-                f"failed to create network {step.name}: {error}", status=error.status
-            ) from error
-
-    async def _remove(self, call: Call) -> str:
+    async def _do(self, step: Step) -> str:
+        """A step that is one call."""
+        call = self._one_call.call(step)
+        if call is None:
+            return ""
         try:
             answer = await self._engine.do(call)
         except EngineRefusedError as error:
-            if error.status in (403, 409):
-                return "Resource is still in use"
-            if error.status == 404:
-                return "No resource found to remove"
-            raise
-        return "No resource found to remove" if answer.status == 404 else ""
-
-    async def _unless_gone(self, call: Call) -> None:
-        """A container that ended or left meanwhile needs no signal any more."""
-        try:
-            await self._engine.do(call)
-        except EngineRefusedError as error:
-            if error.status not in (404, 409):
-                raise
+            return self._one_call.refused(step, error)
+        return self._one_call.done(step, answer)
 
     async def _create(self, step: s.CreateContainer) -> None:
-        project = self._project()
-        service = project.services[step.service]
-        shared = {name: ids[0][1] for name in self._peers if (ids := self._sorted_peers(name))}
-        image = self._world.observed.images.get(image_of(project, service))
-        spec = ContainerSpec(
-            name=step.name,
-            number=step.number,
-            config_hash=service_hash(service, shared, self._world.encode),
-            contents_hash=contents_hash(project, service),
-            image_id=self._world.image_ids.get(service.name, ""),
-            replaces=container_name_of(service, step.number) if step.replaces else "",
-            inherited=self._mounts.get(step.replaces, ()) if step.inherits else (),
-            image_volumes=image.volumes if image else (),
-            peers={name: self._sorted_peers(name) for name in self._peers},
-            profiles=await read_profiles(project, service),
-        )
-        request = create_request(project, service, spec, self._engine.version)
+        service = self._project().services[step.service]
+        profiles = await read_profiles(self._project(), service)
+        request = self._one_call.create_request(step, profiles)
         name = step.temporary or step.name
         made = await create_container(self._engine, name, request, service.platform)
-        for warning in made.get("Warnings") or []:
-            self._progress.report(step.service, "Warning", "warning", warning)
-        names = self._peers.setdefault(step.service, {})
-        for old in [one for one, ref in names.items() if ref == step.replaces]:
-            del names[old]
-        names[step.name] = made["Id"]
-        self._made[step.name] = self._made[name] = made["Id"]
+        self._one_call.created(step, made)
 
-    def _ref(self, ref: str) -> str:
-        """The id of what was made here under that name."""
-        return self._made.get(ref, ref)
-
-    def _sorted_peers(self, service: str) -> list[tuple[str, str]]:
-        return sorted(self._peers.get(service, {}).items())
-
-    async def _upload(self, step: s.UploadFiles) -> None:
-        archive = files_archive(self._project(), self._project().services[step.service])
-        if archive:
-            await self._engine.do(calls.write_archive(self._ref(step.ref), "/", archive))
-
-    async def _start(self, step: s.StartContainer) -> None:
+    def _takes_turns(self, step: s.StartContainer) -> bool:
         service = self._project().services.get(step.service) if self._world.project else None
-        if service is not None and any("-" in port.published for port in service.ports):
-            # Two that start at once may be given the same port of a range.
-            async with self._start_lock:
-                await self._engine.do(calls.start_container(self._ref(step.ref)))
-            return
-        await self._engine.do(calls.start_container(self._ref(step.ref)))
+        return service is not None and has_port_range(service)
+
+    def _project(self) -> Project:
+        return self._one_call.project
 
     async def _hook(self, step: s.RunHook) -> None:
         service = self._project().services[step.service]
@@ -230,7 +101,7 @@ class Executor:
         hook = (service.post_start if step.moment == "post_start" else service.pre_stop)[step.index]
         try:
             await run_hook(
-                self._engine, service, self._ref(step.ref), hook, self._world.on_hook_line
+                self._engine, service, self._one_call.ref(step.ref), hook, self._world.on_hook_line
             )
         except EngineRefusedError as error:
             # Before a stop, a container that has ended or left by itself is where it should be.
@@ -245,7 +116,7 @@ class Executor:
             oneoff=True,
             use_aliases=False,
             image_id=self._world.image_ids.get(service.name, ""),
-            peers={name: self._sorted_peers(name) for name in self._peers},
+            peers=self._one_call.peers(),
         )
         request = create_request(self._project(), like, spec, self._engine.version)
         await run_to_end(
@@ -273,7 +144,7 @@ class Executor:
     async def _wait_one(
         self, watching: ContainerWatch, step: s.WaitCondition, name: str, ref: str
     ) -> None:
-        code = await watching.wait_until(self._ref(ref), step.condition, name)
+        code = await watching.wait_until(self._one_call.ref(ref), step.condition, name)
         if code:
             text = f'service "{step.service}" didn\'t complete successfully: exit {code}'
             raise WaitFailedError(text, ref=ref, container=name)

@@ -28,12 +28,12 @@ from compose.operations.converge import (
     look_again,
     world_of,
 )
-from compose.operations.execute import World
 from compose.operations.log_source import Source, short_name
 from compose.operations.reading_along import Exit, LogHub
 from compose.operations.shortcuts import menu_line, read_keys, unbuffered_keys
 from compose.operations.supported import prepared
 from compose.operations.terminal import window_size
+from compose.operations.world import World
 from compose.planner.lifecycle import plan_kill, plan_stop
 
 if TYPE_CHECKING:

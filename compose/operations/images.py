@@ -121,9 +121,9 @@ def build(request: BuildRequest, session: Session) -> int:
 
     async def main(engine: Engine) -> int:
         from compose.operations.apply import apply_plan
-        from compose.operations.execute import World
         from compose.operations.image_steps import ImageSteps
         from compose.operations.pulling import push_image
+        from compose.operations.world import World
 
         images = ImageSteps(
             project, session, options, quiet_build=request.quiet, several=len(steps) > 1
@@ -187,8 +187,8 @@ def pull(request: PullRequest, session: Session) -> int:
 
     async def main(engine: Engine) -> int:
         from compose.operations.apply import apply_plan
-        from compose.operations.execute import World
         from compose.operations.image_steps import ImageSteps
+        from compose.operations.world import World
 
         images = ImageSteps(project, session, BuildOptions(), quiet_pull=request.quiet)
         world = World(project.name, project, pull=images.pull)

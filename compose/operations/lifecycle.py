@@ -76,11 +76,16 @@ def carry_out(
 
         return rehearse(session, [plan])
 
+    from compose.operations.quick import apply_quickly
+    from compose.operations.world import World
+
+    world = World(name, project, observed)
+    if apply_quickly(plan, session, client, world):
+        return 0
+
     async def main(engine: Engine) -> int:
         from compose.operations.apply import apply_plan
-        from compose.operations.execute import World
 
-        world = World(name, project, observed)
         await apply_plan(plan, engine, world, session.progress, limit=session.parallel)
         return 0
 

@@ -30,10 +30,10 @@ from compose.operations.converge import (
     make_images,
 )
 from compose.operations.dockerignore import Ignore
-from compose.operations.execute import World
 from compose.operations.hooks import run_hook
 from compose.operations.lifecycle import restarted_with
 from compose.operations.syncing import remove_paths, send_files
+from compose.operations.world import World
 from compose.planner.images import ImagePolicy, plan_images, tagged_time
 from compose.planner.lifecycle import plan_restart
 from compose.planner.policy import UpPolicy
