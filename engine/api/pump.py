@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from networking.wire.stdstream import encode_frame
+from networking.wire.stdstream import STDERR, encode_frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.api.detach_keys import DetachKeys
     from engine.processes.attachment import Attachment
 
+#: What a reader hears who has taken nothing for so long that the container went on without him.
+DROPPED = b"\r\n(output left out: this reader took too long; the logs have all of it)\r\n"
 #: Seconds between looks at whether a client that sends no more has gone altogether.
 LOOK = 5.0
 
@@ -119,6 +121,8 @@ async def pump(
         try:
             async for number, data in attachment.frames():
                 await client.send(encode_frame(number, data) if multiplexed else data)
+            if attachment.cut_short:
+                await client.send(encode_frame(STDERR, DROPPED) if multiplexed else DROPPED)
             await recorded()
             await client.finish()
             outcome = Outcome.ENDED

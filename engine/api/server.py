@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.api.routes import Router
 
 _VERSION = re.compile(r"/v(\d+)\.(\d+)(/.*)")
+_SLASHES = re.compile("//+")
 HEAD_LIMIT = 1 << 16
 
 
@@ -111,7 +112,7 @@ def read_request(event: h11.Request) -> Request:
     }
     return Request(
         event.method.decode("ascii"),
-        unquote(path),
+        _SLASHES.sub("/", unquote(path)),
         version,
         parse_qs(query, keep_blank_values=True),
         headers,

@@ -322,7 +322,7 @@ def port_requests(container: Container) -> tuple[PortRequest, ...]:
         port, protocol = parse_port(name)
         for place in places or ():
             low, _, high = place.host_port.partition("-")
-            if not (low or "0").isdigit() or not (high or "0").isdigit():
+            if not all((text or "0").isdigit() and int(text or 0) < 65536 for text in (low, high)):
                 raise InvalidRequestError(f"invalid port specification: {place.host_port!r}")
             found.append(PortRequest(port, protocol, place.host_ip, int(low or 0), int(high or 0)))
     if container.host_config.publish_all_ports:

@@ -20,7 +20,7 @@ import trio
 from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
 from engine.containers.inputs import check_against_host, limits_of
-from engine.containers.launching import Launcher, check_bind
+from engine.containers.launching import Launcher, check_bind, port_requests
 from engine.containers.live import Bell
 from engine.containers.log_watch import LogWatch
 from engine.containers.model import Created
@@ -129,6 +129,7 @@ class Containers:
             request, image, container_id, time.time_ns(), self.find, self.host.hostname
         )
         planned = replace(planned, mounts=tuple(map(self._resolved, planned.mounts)))
+        port_requests(planned)  # what is wrong with them is told now
         if not planned.name:
             name = choose_name(
                 lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()

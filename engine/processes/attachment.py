@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.processes.messages import END_MARK
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 class Attachment:
     """An attached connection; `aclose` detaches. Ends when the process has, or when we were too slow."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, *, marks: bool = False) -> None:
         self._stream = stream
+        #: whether frames were left out; known when they have ended (`marks`: the monitor tells)
+        self.cut_short = marks
 
     async def frames(self) -> AsyncGenerator[tuple[int, bytes], None]:
         """(1 for stdout or a terminal, 2 for stderr, bytes) until the end."""
@@ -27,6 +31,9 @@ class Attachment:
                     break
                 data = bytes(buffer[8 : 8 + size])
                 del buffer[: 8 + size]
+                if number == END_MARK:
+                    self.cut_short = False
+                    return
                 yield number, data
             try:
                 chunk = await self._stream.receive_some(1 << 16)

@@ -84,8 +84,8 @@ class Monitor:
             raise EngineError("the process has ended: there is nothing to attach to") from error
         request = messages.encode(ask="attach", stdin=stdin, stdout=stdout, stderr=stderr)
         await stream.send_all(request + b"\n")
-        await _line(stream)
-        return Attachment(stream)
+        answer = messages.decode(await _line(stream) or b"{}")
+        return Attachment(stream, marks=bool(answer.get("marks")))
 
     async def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size; without a terminal, or after the end, it is an EngineError."""

@@ -19,6 +19,8 @@ from typing import Any
 #: Of conversation 3: an engine that is newer must still understand it.
 PROTOCOL = 1
 START, ABORT = b"start", b"abort"
+#: The stream number of an empty frame that says: this was all. Without it something was left out.
+END_MARK = 3
 SOCKET_NAME, EXIT_NAME = "monitor.sock", "exit.json"
 #: Largest datagram and largest request line.
 LIMIT = 1 << 16

@@ -1,8 +1,8 @@
 """The monitor: the parent of one container's first process, or of one exec. A fork that never execs.
 
 It owns the stdio, writes the log, serves attach, resize and wait on a socket of its own, and records
-the exit in one atomic write. It outlives the engine. One thread, one epoll; no reader can block it:
-what a slow one has not taken is bounded, then the reader is dropped.
+the exit in one atomic write. It outlives the engine. One thread, one epoll; a slow reader makes the
+process wait, one that takes nothing at all is let go (see `valve`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from engine.processes import messages
 from engine.processes.log_writer import LogWriter
+from engine.processes.valve import Valve
 from engine.processes.visitors import Visitor
 from engine.runtime import launch
 from engine.runtime import syscalls as sc
@@ -33,8 +34,8 @@ CHUNK = 1 << 16
 EXEC_DRAIN = 0.3
 #: Seconds that output may still come after the end of a container: its processes are all dead.
 CONTAINER_DRAIN = 5.0
-#: Seconds that readers get to take the last output.
-FAREWELL = 5.0
+#: Seconds without a byte taken after which readers of the last output are left; an exec's may pause.
+FAREWELL, EXEC_FAREWELL = 10.0, 3600.0
 STDOUT, STDERR = 1, 2
 
 
@@ -71,6 +72,7 @@ class Monitor:
         self.epoll = select.epoll()
         self.visitors: dict[int, Visitor] = {}
         self.outputs: dict[int, int] = {}  # descriptor -> STDOUT or STDERR
+        self.valve = Valve(self.epoll, self.outputs, patient=not order.container)
         self.terminal = -1
         self.size: tuple[int, int] | None = None  # rows, columns
         self.stdin = -1
@@ -147,7 +149,7 @@ class Monitor:
 
     def _take_terminal(self, master: int) -> None:
         """The terminal is there: its size, its output, and what was typed before."""
-        self.terminal = self.stdin = master
+        self.terminal = self.stdin = self.valve.terminal = master
         if self.size:
             self._resize(*self.size)
         self._watch_output(master, STDOUT)
@@ -178,14 +180,19 @@ class Monitor:
         status: int | None = None
         deadline = 0.0
         while status is None or (self.outputs and time.monotonic() < deadline):
+            if self.valve.closed:  # what has been written already is still to come
+                deadline = max(deadline, time.monotonic() + EXEC_DRAIN)
             wait = -1 if status is None else max(deadline - time.monotonic(), 0)
-            for fd, events in self.epoll.poll(wait):
+            for fd, events in self.epoll.poll(self.valve.wait(wait)):
                 if fd == pidfd:
                     self.epoll.unregister(pidfd)
                     status = os.waitpid(self.prepared.pid, 0)[1]
                     deadline = time.monotonic() + self._after_exit()
                 else:
                     self._handle(fd, events)
+            while late := self.valve.check(self.visitors.values()):
+                for visitor in late:
+                    self._dismiss(visitor)
         assert status is not None
         code = os.waitstatus_to_exitcode(status)
         self._finish(code if code >= 0 else 128 - code)
@@ -383,14 +390,17 @@ class Monitor:
         for visitor in self.visitors.values():
             if visitor.waiting:
                 visitor.send(messages.encode(**record) + b"\n")
+            elif visitor.attached:
+                visitor.send_output(messages.END_MARK, b"")
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         os.unlink(f"{self.order.run_dir}/{messages.SOCKET_NAME}")
         self.server.close()
-        deadline = time.monotonic() + FAREWELL
-        while time.monotonic() < deadline:
-            late = [visitor for visitor in self.visitors.values() if visitor.backlog]
+        patience = FAREWELL if self.order.container else EXEC_FAREWELL
+        while True:
+            since = time.monotonic() - patience
+            late = [v for v in self.visitors.values() if v.backlog and v.progress > since]
             if not late:
                 return
             for visitor in select.select([], [v.connection for v in late], [], FAREWELL)[1]:

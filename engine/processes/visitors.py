@@ -1,18 +1,16 @@
-"""A connection to a monitor: its requests, and a bounded backlog of what it has not taken yet."""
+"""A connection to a monitor: its requests, and a backlog of what it has not taken yet (see `valve`)."""
 
 from __future__ import annotations
 
 import select
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 from engine.processes import messages
 
 if TYPE_CHECKING:
     import socket
-
-#: Bytes that may wait for a reader before it is dropped.
-BACKLOG_LIMIT = 4 << 20
 
 
 class Visitor:
@@ -26,6 +24,7 @@ class Visitor:
         self.waiting = False
         self.finished = False  # it sends no more
         self.stdin = False
+        self.progress = time.monotonic()  # when it last had nothing to take, or took something
         self._streams: set[int] = set()
 
     def attach(self, request: dict[str, Any]) -> None:
@@ -33,7 +32,7 @@ class Visitor:
         self.attached = True
         self.stdin = bool(request.get("stdin"))
         self._streams = {n for n, name in ((1, "stdout"), (2, "stderr")) if request.get(name)}
-        self.send(messages.encode(ok=True) + b"\n")
+        self.send(messages.encode(ok=True, marks=True) + b"\n")
 
     def wants(self, stream: int) -> bool:
         """Whether output of this stream goes to this visitor."""
@@ -65,14 +64,14 @@ class Visitor:
         return not events & (select.EPOLLHUP | select.EPOLLERR)
 
     def send_output(self, stream: int, data: bytes) -> bool:
-        """Queue a frame; False if the visitor is too slow and must go."""
+        """Queue a frame; False if the connection is broken."""
         self.backlog += struct.pack(">BxxxI", stream, len(data))
         return self.send(data)
 
     def send(self, data: bytes) -> bool:
-        """Queue bytes and send what can be sent; False if the visitor must go."""
+        """Queue bytes and send what can be sent; False if the connection is broken."""
         self.backlog += data
-        return self.flush() and len(self.backlog) <= BACKLOG_LIMIT
+        return self.flush()
 
     def flush(self) -> bool:
         """Send what can be sent now; False if the connection is broken."""
@@ -84,4 +83,6 @@ class Visitor:
             except OSError:
                 return False
             del self.backlog[:sent]
+            self.progress = time.monotonic()
+        self.progress = time.monotonic()
         return True

@@ -177,3 +177,40 @@ def test_attach_over_a_websocket(client: docker.DockerClient, own_engine: OwnEng
     with plain:
         plain.socket.sendall(b"GET /containers/x/attach/ws HTTP/1.1\r\nHost: e\r\n\r\n")
         assert plain.socket.recv(4096).startswith(b"HTTP/1.1 404")
+
+
+SIZE = 24 << 20
+FLOOD = f"busybox dd if=/dev/zero bs=1M count={SIZE >> 20} 2>/dev/null"
+
+
+def test_a_slow_reader_misses_nothing_of_an_exec(
+    client: docker.DockerClient, own_engine: OwnEngine
+) -> None:
+    container = client.containers.run(IMAGE, ["sleep", "1000"], detach=True)
+    made = client.api.exec_create(container.id, ["sh", "-c", FLOOD], tty=False)
+    with Raw(own_engine) as raw:
+        raw.upgrade("POST", f"/exec/{made['Id']}/start", b"{}", Content_Type="application/json")
+        time.sleep(1)  # everything between us is full by now
+        assert client.api.exec_inspect(made["Id"])["Running"]
+        size, frames = 0, raw.socket.makefile("rb")
+        while head := frames.read(8):
+            size += len(frames.read(int.from_bytes(head[4:], "big")))
+        frames.close()
+    assert size == SIZE
+    assert client.api.exec_inspect(made["Id"])["ExitCode"] == 0
+    container.remove(force=True)
+
+
+def test_a_reader_that_takes_nothing_is_let_go_and_told(
+    client: docker.DockerClient, own_engine: OwnEngine
+) -> None:
+    container = client.containers.create(IMAGE, ["sh", "-c", f"{FLOOD}; exec sleep 1000"])
+    with Raw(own_engine) as raw:
+        raw.upgrade("POST", f"/containers/{container.id}/attach?stream=1&stdout=1&stderr=1")
+        container.start()
+        deadline = time.monotonic() + 40
+        while container.top()["Processes"][0][-1] != "sleep 1000":
+            assert time.monotonic() < deadline  # it goes on after some seconds
+            time.sleep(0.1)
+        assert raw.rest().endswith(b"the logs have all of it)\r\n")
+    container.remove(force=True)
