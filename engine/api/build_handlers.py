@@ -75,6 +75,13 @@ async def build(engine: Engine, exchange: Exchange) -> None:
     await engine.builder.keep_within_bounds()
 
 
+async def grpc(engine: Engine, exchange: Exchange) -> None:
+    """POST /grpc: BuildKit's services, loaded when a client asks for them."""
+    from engine.api.buildkit.control import grpc as serve
+
+    await serve(engine, exchange)
+
+
 class OwnStream:
     """Every event as it is, for our own client."""
 

@@ -20,7 +20,7 @@ from engine.api import (
     transfer_handlers,
     volume_handlers,
 )
-from engine.api.buildkit import control, sessions
+from engine.api.buildkit import sessions
 from engine.api.exchange import Response
 from engine.errors import NotSupportedError
 
@@ -41,7 +41,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/events", event_handlers.events),
     ("GET", "/system/df", system_handlers.disk_usage),
     ("POST", "/session", sessions.session),
-    ("POST", "/grpc", control.grpc),
+    ("POST", "/grpc", build_handlers.grpc),
     ("POST", "/pycompose/stop", system_handlers.shut_down),
     ("POST", "/swarm/leave", system_handlers.no_swarm),
     ("GET", "/plugins/{name}/json", system_handlers.no_plugin),

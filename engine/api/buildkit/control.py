@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.api.buildkit.grpc import UNIMPLEMENTED, Connection, GrpcError
+from engine.api.buildkit.errors import UNIMPLEMENTED, GrpcError
+from engine.api.buildkit.grpc import Connection
 from engine.api.buildkit.ongoing import Ongoing
 from engine.api.buildkit.options import read_options
 from engine.api.buildkit.protobuf import Message, encode, mapping, repeated

@@ -20,6 +20,7 @@ import h2.exceptions
 import h2.settings
 import trio
 
+from engine.api.buildkit.errors import OK, UNAVAILABLE, UNKNOWN, GrpcError
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -27,16 +28,7 @@ if TYPE_CHECKING:
 
 #: Bytes of messages a stream may hold that nobody has taken; a message may be this long.
 BACKLOG, MESSAGE_LIMIT = 4 << 20, 64 << 20
-OK, UNKNOWN, UNIMPLEMENTED, NOT_FOUND, UNAVAILABLE = 0, 2, 12, 5, 14
 Headers = list[tuple[str, str]]
-
-
-class GrpcError(EngineError):
-    """A call has ended with another status than OK."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Stream:

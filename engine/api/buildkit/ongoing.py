@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from engine.api.buildkit.grpc import UNAVAILABLE, GrpcError
+from engine.api.buildkit.errors import UNAVAILABLE, GrpcError
 
 if TYPE_CHECKING:
     from engine.api.buildkit.status import StatusLog

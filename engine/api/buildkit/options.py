@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.api.buildkit.grpc import UNIMPLEMENTED, GrpcError
+from engine.api.buildkit.errors import UNIMPLEMENTED, GrpcError
 from engine.build.request import BuildRequest, Limits
 from engine.build.solve import IMAGE_CONTEXT
 from engine.errors import InvalidRequestError

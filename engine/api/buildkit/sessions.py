@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from engine.api.buildkit.grpc import NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED, Connection, GrpcError
+from engine.api.buildkit.errors import NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED, GrpcError
 from engine.api.buildkit.protobuf import Message, encode
 from engine.errors import InvalidRequestError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
+    from engine.api.buildkit.grpc import Connection
     from engine.api.engine import Engine
     from engine.api.exchange import Exchange
 
@@ -56,6 +57,8 @@ class Sessions:
 
 async def session(engine: Engine, exchange: Exchange) -> None:
     """POST /session: the connection becomes HTTP/2, with us as the client."""
+    from engine.api.buildkit.grpc import Connection  # h2 is for BuildKit's clients only
+
     name = exchange.request.headers.get("x-docker-expose-session-uuid", "")
     if not name or exchange.request.headers.get("upgrade", "").lower() != "h2c":
         raise InvalidRequestError("a session needs an id and an upgrade to h2c")

@@ -8,14 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from engine.api.buildkit.grpc import (
-    BACKLOG,
-    UNAVAILABLE,
-    UNIMPLEMENTED,
-    Connection,
-    GrpcError,
-    Stream,
-)
+from engine.api.buildkit.errors import UNAVAILABLE, UNIMPLEMENTED, GrpcError
+from engine.api.buildkit.grpc import BACKLOG, Connection, Stream
 from engine.errors import InvalidRequestError
 
 
