@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Build, Service
 
-#: Those that only make it faster elsewhere, or add papers.
-IGNORED = ("cache_from", "cache_to", "provenance", "sbom")
+#: Those that only add papers.
+IGNORED = ("provenance", "sbom")
 #: The entitlements that everybody has.
 GRANTED = ("network.host",)
 
@@ -69,7 +69,6 @@ def build_query(
         "extrahosts": [entry.replace("=", ":", 1) for entry in build.extra_hosts],
         "shmsize": str(build.shm_size or ""),
         "memory": str(options.memory or ""),
-        "cachefrom": json.dumps(list(build.cache_from)) if build.cache_from else "",
         "ulimits": ulimits(build),
         "platform": platform_of(service),
         "remote": build.context if REMOTE.match(build.context) else "",
@@ -128,5 +127,5 @@ def ignored_build_attributes(service: Service) -> list[str]:
     return [
         f"services.{service.name}.build.{name} is not supported, it will be ignored"
         for name in IGNORED
-        if getattr(service.build, name) not in ("", "false", ())
+        if getattr(service.build, name) not in ("", "false")
     ]

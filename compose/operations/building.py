@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from compose.operations.build_inputs import (
 from compose.operations.build_query import BuildOptions, build_query
 from compose.operations.context import Context, Upload
 from compose.operations.credentials import registry_config
+from compose.operations.portable_cache import asked_of, bring, read_places, take_away
 from compose.operations.pulling import ImageFailedError, raise_error
 
 if TYPE_CHECKING:
@@ -48,15 +50,29 @@ async def build_image(
     own = OWN_SERVER in (await engine.do(calls.PING)).headers.get("server", "")
     if not own:
         _refuse_foreign(service, options)
+    sources = read_places(service, "cache_from")
+    targets = read_places(service, "cache_to")
+    if targets and not own:
+        raise ProjectError(
+            f"services.{service.name}.build.cache_to needs pycompose's own engine: take it out"
+        )
+    caches = await bring(engine, sources, lambda text: tell(_warning(text))) if sources else []
+    if caches:
+        query["cachefrom"] = json.dumps(caches)
     with agents_of(service, options.ssh, environment) as agents:
         inputs, pieces, dockerfile = _material(project, service, options, agents, own=own)
+        if made := asked_of(targets):
+            inputs = BuildInputs({**inputs.document, "cache_to": made}, inputs.folders)
         if dockerfile:
             query["dockerfile"] = dockerfile
         ahead = inputs.encoded() if own else b""
         upload = _with_ahead(ahead, Upload(pieces))
         call = calls.build_image(query, registry_config(environment), len(ahead))
         try:
-            return await _follow(engine, call, upload, tell)
+            image_id, cache = await _follow(engine, call, upload, tell)
+            if cache:
+                await take_away(engine, cache, targets, environment)
+            return image_id
         except (ImageFailedError, EngineRefusedError) as error:
             raise ImageFailedError(f"services.{service.name}.build: {error}") from error
 
@@ -66,15 +82,22 @@ async def _follow(
     call: Call,
     upload: AsyncIterator[bytes],
     tell: Callable[[Mapping[str, Any]], None],
-) -> str:
-    image_id, stream = "", JsonStream()
+) -> tuple[str, str]:
+    """The image's id, and that of its cache if one was asked for."""
+    image_id, cache, stream = "", "", JsonStream()
     async with engine.stream(call, upload) as body:
         async for piece in body:
             for message in stream.feed(piece):
                 raise_error(message)
-                image_id = (message.get("aux") or {}).get("ID", image_id)
+                aux = message.get("aux") or {}
+                image_id, cache = aux.get("ID", image_id), aux.get("cache", cache)
                 tell(message)
-    return image_id
+    return image_id, cache
+
+
+def _warning(text: str) -> dict[str, Any]:
+    """A warning of ours, as the builder's are."""
+    return {"id": "pycompose.build", "aux": {"event": "warned", "text": text, "rule": ""}}
 
 
 def _material(

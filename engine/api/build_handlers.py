@@ -28,7 +28,7 @@ KNOWN = frozenset((
     "dockerfile", "t", "buildargs", "labels", "target", "nocache", "pull", "networkmode",
     "extrahosts", "platform", "shmsize", "squash", "q", "remote", "rm", "forcerm", "version",
     "buildid", "session", "memory", "memswap", "cpushares", "cpuperiod", "cpuquota", "cpusetcpus",
-    "cpusetmems", "cgroupparent", "ulimits", "progress",
+    "cpusetmems", "cgroupparent", "ulimits", "progress", "cachefrom",
 ))  # fmt: skip
 INPUTS_HEADER = "x-pycompose-inputs"
 

@@ -20,7 +20,7 @@ from engine.images.registry.manifest import Platform
 from engine.images.store import measure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from engine.build.cache import BuildCache, Remembered
@@ -114,13 +114,16 @@ class Bench:
         async def report(message: dict[str, Any]) -> None:
             await self.tell(Fetched(number, message))
 
-        auths = self.request.auths
-        if not auths:
-            host = parse_reference(name).host
-            found = await self.giver.credentials(host)
-            auths = {host: found} if found else {}
-        await self.pull(name, report, auths)
+        await self.pull(name, report, await self.auths_for(name))
         return self.images.find(name)
+
+    async def auths_for(self, name: str) -> Mapping[str, Any]:
+        """The credentials for an image's registry: the request's, or the client's if it is asked."""
+        if self.request.auths:
+            return self.request.auths
+        host = parse_reference(name).host
+        found = await self.giver.credentials(host)
+        return {host: found} if found else {}
 
     async def keep(self, upper: Path, below: str) -> Layer:
         """An overlay's upper folder as a layer on top of a chain; the folder is consumed."""

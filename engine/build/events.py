@@ -83,10 +83,11 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The image is there, with its names."""
+    """The image is there, with its names; `cache` is an image of the build's cache, if asked for."""
 
     image_id: str
     names: tuple[str, ...] = ()
+    cache: str = ""
 
 
 @dataclass(frozen=True, slots=True)

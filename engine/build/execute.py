@@ -23,6 +23,7 @@ from engine.build.dockerfile import check_syntax, parse
 from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
 from engine.build.excerpt import find_excerpt
 from engine.build.given import Given
+from engine.build.portable import FIELD, VERSION, export_cache, import_caches, steps_of
 from engine.build.prune import PruneRequest, prune
 from engine.build.request import BuildError, BuildRequest
 from engine.build.run_mounts import MountCaches
@@ -153,8 +154,12 @@ class Builder:
             dockerfile, solution, work, self._private / work.name, self._cache_mounts,
             self._mount_caches, platform, self._clock_ns, read_epoch(request),
         )  # fmt: skip
+        cache = ""
         try:
+            await import_caches(bench)
             image = await _run_stages(bench)
+            if request.cache_to == "image":
+                cache = (await export_cache(bench)).id
         finally:
             bench.release()
             remove_tree(bench.private)
@@ -163,7 +168,7 @@ class Builder:
         if solution.unused_args:
             unused = " ".join(solution.unused_args)
             await tell(Warned(f"One or more build-args [{unused}] were not consumed"))
-        await tell(Built(image.id, tuple(names)))
+        await tell(Built(image.id, tuple(names), cache))
         return image.id
 
     async def prune(self, request: PruneRequest) -> tuple[list[str], int]:
@@ -247,4 +252,13 @@ def _image(bench: Bench, snapshot: Snapshot) -> Image:
     if found is None:
         found = Remembered(None, timestamp(bench.moment_ns()))
         bench.cache.put(key, found, description="image", kind=MOMENT)
-    return bench.images.add(snapshot.document(bench.platform, found.created), snapshot.layers)
+    document = snapshot.document(bench.platform, found.created)
+    if bench.request.cache_to == "inline":
+        own = {layer.diff_id for layer in snapshot.layers}
+        steps = [
+            one
+            for one in steps_of(bench)
+            if own.issuperset(filter(None, [*one["below"], one["layer"]]))
+        ]
+        document[FIELD] = {"version": VERSION, "alone": False, "steps": steps}
+    return bench.images.add(document, snapshot.layers)

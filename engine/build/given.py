@@ -91,9 +91,15 @@ def read_inputs(raw: bytes, request: BuildRequest) -> tuple[BuildRequest, Given]
         raise InvalidRequestError("the inputs' no_cache_filter is no list of texts")
     changed = replace(
         request, inline=inline, contexts=contexts, no_cache_filter=tuple(filtered),
-        check=document.get("check") is True,
+        check=document.get("check") is True, cache_to=_cache_to(document.get("cache_to")),
     )  # fmt: skip
     return changed, Given(secrets, _strings(document, "ssh"))
+
+
+def _cache_to(value: Any) -> str:
+    if value not in (None, "", "image", "inline"):
+        raise InvalidRequestError(f"the inputs' cache_to is neither image nor inline: {value}")
+    return value or ""
 
 
 def _strings(document: Any, key: str) -> dict[str, str]:

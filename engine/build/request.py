@@ -56,7 +56,8 @@ class BuildRequest:
     """One build. `build_args` without value (None) fall back to the Dockerfile's default.
 
     `inline` is the Dockerfile's text where it is no file. `contexts` are named contexts: an image
-    ("docker-image://x"), a folder of the context's tar ("folder:x"), or a URL. `no_cache_filter` are stages whose cache is not used. `not_honoured` names
+    ("docker-image://x"), a folder of the context's tar ("folder:x"), or a URL. `no_cache_filter` are stages whose cache is not used.
+    `cache_from` are images to take steps from; `cache_to` is "image", "inline" or "". `not_honoured` names
     parameters that no field here has; each becomes a warning. `auths` are registries' credentials.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -263,3 +264,91 @@ def test_ctrl_c_leaves_nothing_running(shell: Shell) -> None:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
     assert "begun" not in str(shell.site.call("GET", "/system/df")["BuildCache"])
+
+
+CACHED = "FROM busybox:bench AS one\nRUN echo portable-1 > /1\nFROM busybox:bench\nWORKDIR /w\nRUN echo portable-2 > /2\nCOPY --from=one /1 /1\nENV A=1\n"
+
+
+def test_a_cache_goes_to_a_folder_and_comes_back(shell: Shell, tmp_path: Path) -> None:
+    place = tmp_path / "cache"
+    build = {
+        "context": ".",
+        "cache_to": [f"type=local,dest={place}"],
+        "cache_from": [f"type=local,src={place}"],
+    }
+    shell.write(compose_yaml=services(web={"build": build}), Dockerfile=CACHED)
+    assert "no cache is there yet" in shell.does("build")
+    assert (place / "index.json").is_file()
+    images = shell.site.call("GET", "/images/json?all=1")
+    assert not [
+        image
+        for image in images
+        if not image["RepoTags"] and image["Containers"] == 0 and image["Size"] == 0
+    ]
+    shell.site.call("DELETE", "/images/proj-web?force=1")
+    shell.site.call("POST", "/images/prune")
+    shell.site.prune()
+    said = shell.does("build")
+    assert said.count("CACHED") == 4, said
+    assert shell.site.read("proj-web", "2") == "portable-2\n"
+    assert shell.site.read("proj-web", "1") == "portable-1\n"
+
+
+def test_a_cache_goes_to_a_registry_and_inside_an_image(shell: Shell, registry: str) -> None:
+    build = {
+        "context": ".",
+        "cache_to": [f"type=registry,ref={registry}/cache:1"],
+        "cache_from": [f"type=registry,ref={registry}/cache:1"],
+    }
+    shell.write(compose_yaml=services(web={"build": build}), Dockerfile=CACHED)
+    shell.does("build")
+
+    def forget(*names: str) -> None:
+        for name in names:
+            shell.site.call("DELETE", f"/images/{name}?force=1")
+        shell.site.call("POST", "/images/prune")
+        shell.site.prune()
+
+    forget("proj-web")
+    assert shell.does("build").count("CACHED") == 4
+    inline = {"context": ".", "cache_to": ["type=inline"], "cache_from": [f"{registry}/web:1"]}
+    shell.write(compose_yaml=services(web={"image": f"{registry}/web:1", "build": inline}))
+    shell.does("build", "--push")
+    forget("proj-web", f"{registry}/web:1")
+    assert shell.does("build").count("CACHED") == 3  # of the stage that the image is made of
+
+
+def test_caches_elsewhere_are_refused_by_name(shell: Shell) -> None:
+    shell.write(
+        compose_yaml=services(web={"build": {"context": ".", "cache_to": ["type=gha"]}}),
+        Dockerfile="FROM busybox:bench\n",
+    )
+    done = shell.run("build")
+    assert done.returncode == 1
+    assert "the type gha is not supported" in done.stderr
+
+
+@pytest.fixture
+def registry(tmp_path: Path):
+    """Debian's docker-registry on loopback."""
+    port = 15106
+    settings = tmp_path / "registry.yml"
+    settings.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\nhttp: {{addr: 127.0.0.1:{port}}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(settings)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
