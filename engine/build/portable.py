@@ -22,6 +22,7 @@ from engine.build.snapshot import chained
 from engine.errors import EngineError, NotFoundError
 from engine.images.model import Layer
 from engine.images.reference import parse_reference
+from engine.images.store import measure
 
 if TYPE_CHECKING:
     from engine.build.bench import Bench
@@ -119,11 +120,17 @@ async def _take(
     own = [step["layer"]] if step["layer"] else []
     stack = tuple(layers[diff_id] for diff_id in (*step["below"], *own))
     await _stack(bench, stack, places)
-    layer = Layer(stack[-1].diff_id, size=stack[-1].size) if own else None
     chains, chain = [], ""
     for one in stack:
         chain = chained(chain, one.diff_id)
         chains.append(chain)
+    layer = None
+    if own:
+        folder = bench.images.layers.path(chain)
+        found, size = await trio.to_thread.run_sync(measure, str(folder))
+        if found != stack[-1].diff_id:
+            raise EngineError(f"its layer {stack[-1].diff_id} is not what it says")
+        layer = Layer(found, size=size)
     bench.cache.put(
         step["key"], Remembered(layer, str(step["created"])), chains=chains if layer else (),
         description="imported",

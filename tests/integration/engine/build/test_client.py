@@ -315,7 +315,7 @@ def test_a_cache_goes_to_a_registry_and_inside_an_image(shell: Shell, registry: 
     shell.write(compose_yaml=services(web={"image": f"{registry}/web:1", "build": inline}))
     shell.does("build", "--push")
     forget("proj-web", f"{registry}/web:1")
-    assert shell.does("build").count("CACHED") == 3  # of the stage that the image is made of
+    assert shell.does("build").count("CACHED") >= 3  # of the stage that the image is made of
 
 
 def test_caches_elsewhere_are_refused_by_name(shell: Shell) -> None:
