@@ -76,6 +76,8 @@ class Executor:
             answer = await self._engine.do(call)
         except EngineRefusedError as error:
             return self._one_call.refused(step, error)
+        if isinstance(step, s.CreateNetwork) and answer.json().get("Warning"):
+            self._progress.warn(f"network {step.name}: {answer.json()['Warning']}")
         return self._one_call.done(step, answer)
 
     async def _create(self, step: s.CreateContainer) -> None:

@@ -208,7 +208,22 @@ class Networks:
             self._records.remove(network)
             raise
         self._announce("create", network)
-        return network, (*warnings, *plan.warnings)
+        return network, (*warnings, *plan.warnings, *await self._firewall_warnings(network))
+
+    async def _firewall_warnings(self, network: Network) -> list[str]:
+        """The host's firewall has the last word, and is not ours to change: say what it will do.
+
+        Docker sets the policy of ip filter FORWARD to drop, so it is met on every host with Docker.
+        """
+        if network.internal or not network.has_bridge:
+            return []
+        dropping = await self._worker.perform("firewall")
+        return [
+            f"the host's firewall ({chain}) drops forwarded packets by policy, so that containers of "
+            f"{network.name} may reach nothing outside: let it accept those of {network.link} "
+            f"(iptables -I DOCKER-USER -i {network.link} -j ACCEPT, and -o {network.link})"
+            for chain in dropping
+        ]
 
     def _as_overlay(self, request: NetworkRequest) -> NetworkRequest:
         """An overlay's request with this engine's part of the addresses. Raises EngineError."""

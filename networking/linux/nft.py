@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 NETLINK_NETFILTER = 12
 NFNL_SUBSYS_NFTABLES = 10
-NEWTABLE, GETTABLE, DELTABLE = 0, 1, 2
+NEWTABLE, GETTABLE, DELTABLE, GETCHAIN = 0, 1, 2, 4
 NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, DELSETELEM = 3, 6, 9, 12, 14
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 #: Errors that say that what is to be deleted is not there: ENOENT.
@@ -280,6 +280,35 @@ def tables() -> list[tuple[int, str]]:
                 for attribute, value in attributes(body[4:]):
                     if attribute == 1:
                         found.append((body[0], value.rstrip(b"\0").decode()))
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChain:
+    """A chain that the kernel calls at a hook; `drops` what none of its rules takes."""
+
+    family: int
+    table: str
+    name: str
+    hook: int
+    drops: bool
+
+
+def base_chains() -> list[BaseChain]:
+    """Every base chain of this network namespace (NFT_MSG_GETCHAIN; iptables-nft's are among them)."""
+    found: list[BaseChain] = []
+    with _open() as netlink:
+        netlink.send(_envelope(NFNL_SUBSYS_NFTABLES << 8 | GETCHAIN, 0x300, 1, 0, 0, b""))
+        while True:
+            for kind, _, body in _messages(netlink.recv(1 << 16)):
+                if kind in (NLMSG_ERROR, NLMSG_DONE):
+                    return found
+                facts = dict(attributes(body[4:]))
+                hook = dict(attributes(facts.get(4, b"")))
+                if 1 in hook:
+                    table_name, chain_name = (facts[n].rstrip(b"\0").decode() for n in (1, 3))
+                    number = int.from_bytes(hook[1], "big")
+                    drops = facts.get(5) == bytes(4)
+                    found.append(BaseChain(body[0], table_name, chain_name, number, drops))
 
 
 def attributes(data: bytes) -> list[tuple[int, bytes]]:

@@ -38,6 +38,7 @@ class Worker:
             "detach": self.detach,
             "route": self.set_routes,
             "ports": self.ports,
+            "firewall": self.firewall,
         }
 
     def perform(self, request: dict[str, Any], fds: list[int]) -> Any:
@@ -141,6 +142,16 @@ class Worker:
         for port in request["ports"]:
             batch += ruleset.port(request["table"], endpoints.port_of(port), delete=delete)
         (nft.forget if delete else nft.apply_batch)(batch)
+
+    def firewall(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
+        """Chains of others that drop what the host forwards, in words."""
+        families = {nft.IPV4: "ip", nft.INET: "inet", 10: "ip6"}
+        return [
+            f"table {families[chain.family]} {chain.table}, chain {chain.name}"
+            for chain in nft.base_chains()
+            if chain.drops and chain.hook == 2 and chain.family in families
+            if chain.table != request["table"]
+        ]
 
     @staticmethod
     def _replace(name: str, batch: list[nft.Message]) -> None:

@@ -259,3 +259,14 @@ def test_udp_and_many_ports_in_one_batch(lab: Lab) -> None:
     lab.perform("ports", ports=ports, delete=True)
     assert elements(lab, "inet", "ports4") == 0
     lab.perform("ports", ports=ports[:2], delete=True)
+
+
+def test_a_firewall_that_drops_what_is_forwarded_is_found(lab: Lab) -> None:
+    assert lab.perform("firewall") == []
+    policy = nft.be32(5, 0)  # drop
+    with lab.host.entered():
+        for hook, name in ((1, "INPUT"), (2, "FORWARD")):
+            chain = nft.chain(nft.IPV4, "filter", name, "filter", hook, 0)
+            chain = nft.Message(chain.kind, chain.family, chain.body + policy, chain.flags)
+            nft.apply_batch([nft.table(nft.IPV4, "filter"), chain])
+    assert lab.perform("firewall") == ["table ip filter, chain FORWARD"]

@@ -253,3 +253,19 @@ def test_networks_made_at_once_have_subnets_of_their_own(town: Town) -> None:
         list(pool.map(town.network, names))
     shown = [town.client.api.inspect_network(name) for name in names]
     assert len({one["IPAM"]["Config"][0]["Subnet"] for one in shown}) == len(names)
+
+
+def test_a_host_whose_firewall_drops_what_it_forwards_is_warned_of(town: Town) -> None:
+    from networking.linux import nft
+
+    chain = nft.chain(nft.IPV4, "filter", "FORWARD", "filter", 2, 0)
+    chain = nft.Message(chain.kind, chain.family, chain.body + nft.be32(5, 0), chain.flags)
+    with town.host.entered():
+        nft.apply_batch([nft.table(nft.IPV4, "filter"), chain])
+    try:
+        made = town.network("net")
+        assert "table ip filter, chain FORWARD) drops forwarded packets" in made.warning
+        assert town.network("inner", Internal=True).warning == ""
+    finally:
+        with town.host.entered():
+            nft.apply_batch([nft.table(nft.IPV4, "filter", delete=True)])
