@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
+from compose.loader.tree import like
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,25 +35,37 @@ def profiles_of(names: Iterable[str], disabled: Services) -> list[str]:
 def closure(names: Iterable[str], services: Services) -> list[str]:
     """The services named (patterns too) after those they depend on. Raises ProjectError for an unknown one."""
     found: dict[str, None] = {}
-
-    def visit(pattern: str, *, required: bool) -> None:
-        matched = [pattern] if pattern in services else _like(pattern, services)
-        if not matched and required:
-            raise ProjectError(
-                f"no such service: {pattern}: `config --services` lists those there are"
-            )
-        for name in sorted(matched):
-            if name in seen:
-                continue
-            seen.add(name)
-            for other, need in sorted(services[name].get("depends_on", {}).items()):
-                visit(other, required=need["required"])
-            found[name] = None
-
     seen: set[str] = set()
-    for name in names:
-        visit(name, required=True)
+    for pattern in names:
+        # Each entry: a service that is on the way ("" at the start), and what is still to be seen for it.
+        waiting = [("", iter(_matching(pattern, services, required=True)))]
+        while waiting:
+            owner, rest = waiting[-1]
+            name = next(rest, None)
+            if name is None:
+                waiting.pop()
+                if owner:
+                    found[owner] = None
+            elif name not in seen:
+                seen.add(name)
+                waiting.append((name, iter(_needs(services[name], services))))
     return list(found)
+
+
+def _needs(service: Mapping[str, Any], services: Services) -> list[str]:
+    return [
+        name
+        for other, need in sorted(service.get("depends_on", {}).items())
+        for name in _matching(other, services, required=need["required"])
+    ]
+
+
+def _matching(pattern: str, services: Services, *, required: bool) -> list[str]:
+    matched = [pattern] if pattern in services else sorted(_like(pattern, services))
+    if not matched and required:
+        advice = like(pattern, services) or ": `config --services` lists those there are"
+        raise ProjectError(f"no such service: {pattern}{advice}")
+    return matched
 
 
 def _like(pattern: str, names: Iterable[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""The graph of services: who waits for whom, in which order, and where it goes in a circle. Pure."""
+"""The graph of services: who waits for whom, in which order, and where it goes in a circle. Pure.
+
+Nothing here recurs: a chain may be as long as the project.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ class ServiceGraph:
             name: tuple(other for other in service.depends_on if other in services)
             for name, service in services.items()
         }
-        cycle = self._find_cycle()
-        if cycle:
-            raise ProjectError(
-                f"dependency cycle detected: {' -> '.join(cycle)}: remove one of these depends_on"
-            )
+        self._needed_by: dict[str, list[str]] = {name: [] for name in services}
+        for name, needs in self._needs.items():
+            for other in needs:
+                self._needed_by[other].append(name)
+        self._ordered = self._sorted()
 
     def needs(self, name: str) -> tuple[str, ...]:
         """The services that `name` depends on itself."""
@@ -32,64 +35,53 @@ class ServiceGraph:
 
     def needed_by(self, name: str) -> tuple[str, ...]:
         """The services that depend on `name` themselves."""
-        return tuple(other for other, needs in self._needs.items() if name in needs)
+        return tuple(self._needed_by[name])
 
     def ordered(self) -> list[str]:
-        """All services, each after those it depends on; ties by name."""
-        done: dict[str, None] = {}
+        """All services, each after those it depends on; ties by name: the order of going up."""
+        return list(self._ordered)
 
-        def visit(name: str) -> None:
-            if name not in done:
-                for need in sorted(self._needs[name]):
-                    visit(need)
-                done[name] = None
-
-        for name in sorted(self._needs):
-            visit(name)
-        return list(done)
+    def ordered_down(self) -> list[str]:
+        """All services, each before those it depends on: the order of going down."""
+        return self._ordered[::-1]
 
     def closure(self, names: Iterable[str]) -> set[str]:
         """The services named, and all that they depend on."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self._needs[name]
-        return found
+        return _reached(names, self._needs)
 
     def dependents(self, names: Iterable[str]) -> set[str]:
         """The services named, and all that depend on them."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self.needed_by(name)
-        return found
+        return _reached(names, self._needed_by)
 
-    def _find_cycle(self) -> list[str]:
-        finished: set[str] = set()
-        path: list[str] = []
+    def _sorted(self) -> list[str]:
+        """Depth first, by name. Raises ProjectError with all the members of a circle."""
+        done: dict[str, None] = {}
+        for first in sorted(self._needs):
+            trail = {first: None}
+            waiting = [iter(sorted(self._needs[first]))] if first not in done else []
+            while waiting:
+                name = next(waiting[-1], None)
+                if name is None:
+                    waiting.pop()
+                    done[trail.popitem()[0]] = None
+                elif name in trail:
+                    way = list(trail)
+                    cycle = " -> ".join((*way[way.index(name) :], name))
+                    raise ProjectError(
+                        f"dependency cycle detected: {cycle}: remove one of these depends_on"
+                    )
+                elif name not in done:
+                    trail[name] = None
+                    waiting.append(iter(sorted(self._needs[name])))
+        return list(done)
 
-        def visit(name: str) -> list[str]:
-            if name in path:
-                return [*path[path.index(name) :], name]
-            if name in finished:
-                return []
-            path.append(name)
-            for need in self._needs[name]:
-                cycle = visit(need)
-                if cycle:
-                    return cycle
-            path.pop()
-            finished.add(name)
-            return []
 
-        for name in sorted(self._needs):
-            cycle = visit(name)
-            if cycle:
-                return cycle
-        return []
+def _reached(names: Iterable[str], steps: Mapping[str, Iterable[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += steps[name]
+    return found

@@ -186,3 +186,14 @@ def test_a_variable_is_missed_once(tmp_path: Path) -> None:
         tmp_path, "services: {a: {image: '$NOPE$NOPE', labels: {b: '$NOPE'}}}", consistency=False
     )
     assert len(loaded.warnings) == 1
+
+
+def test_a_chain_of_a_thousand_services_loads(tmp_path: Path) -> None:
+    lines = [f"  s{n}: {{image: x, depends_on: [s{n - 1}]}}" for n in range(1, 1500)]
+    text = "\n".join(["services:", "  s0: {image: x}", *lines, ""])
+    assert len(load(tmp_path, text, services=("s1499",)).project.services) == 1500
+
+
+def test_a_service_that_is_not_there_is_guessed(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match='^no such service: wbe, did you mean "web"'):
+        load(tmp_path, "services: {web: {image: x}}", services=("wbe",))
