@@ -202,3 +202,68 @@ def dotenv(draw: st.DrawFn) -> tuple[dict[str, str], str]:
     if draw(st.booleans()):
         return {"compose.yaml": "services: {a: {image: i}}\n", ".env": text}, "config --environment"
     return {"compose.yaml": compose, "own.env": text}, "config --format json"
+
+
+_FOLDERS = ("", "one/", "two/", "one/deep/")
+_PATHS = (
+    "build: .", "build: ./ctx", "build: ../up", "env_file: e.env", "env_file: ./e.env", "volumes: ['./v:/v']", "volumes: ['../w:/w', 'data:/d']", "volumes: ['~/h:/h']",
+    "label_file: e.env", "image: 'img:${TAG:-none}'", "environment: [TAG]", "environment: {WHERE: '${WHERE}'}", "secrets: [key-@]", "configs: [conf-@]", "networks: [net]",
+    "develop: {watch: [{path: ./src, action: rebuild}]}", "profiles: [p]", "command: 'run ${WHERE}'", "build: {context: ., additional_contexts: {x: ./y}}",
+)  # fmt: skip
+
+
+@st.composite
+def tree(draw: st.DrawFn) -> tuple[dict[str, str], str]:
+    """Files in folders that include and extend each other, each folder with variables of its own."""
+    files: dict[str, str] = {}
+    for number, folder in enumerate(_FOLDERS):
+        name = folder.strip("/").replace("/", "-") or "top"
+        later = _FOLDERS[number + 1 :]
+        lines = []
+        # From two/ up and over into one/: the reference looks for two/one/.
+        reached = later if folder != "two/" else ()
+        included = [other for other in reached if not draw(st.integers(0, 2))]
+        if included:
+            lines.append("include:")
+            lines += [f"  - {draw(_include(folder, other))}" for other in included]
+        lines.append("services:")
+        for letter in ("a", "b"):
+            parts = {
+                part.partition(":")[0]: part
+                for part in draw(st.lists(st.sampled_from(_PATHS), max_size=3))
+            }
+            if later and not draw(st.integers(0, 3)):
+                other = draw(st.sampled_from(later))
+                base = other.strip("/").replace("/", "-")
+                parts["extends"] = (
+                    f"extends: {{file: {_relative(folder, other)}compose.yaml, service: {base}-a}}"
+                )
+            elif not {"image", "build"} & parts.keys():
+                parts["image"] = "image: i"
+            lines.append(f"  {name}-{letter}: {{{', '.join(parts.values()).replace('@', name)}}}")
+        lines += [
+            "volumes: {data: }",
+            "networks: {net: }",
+            f"secrets: {{key-{name}: {{file: ./key}}}}",
+            f"configs: {{conf-{name}: {{file: ./conf}}}}",
+        ]
+        files[f"{folder}compose.yaml"] = "\n".join(lines) + "\n"
+        files[f"{folder}e.env"] = f"FROM={name}\nSEEN=${{TAG:-unseen}}\n"
+        if draw(st.booleans()):
+            files[f"{folder}.env"] = f"TAG={name}\nWHERE={name}-$TAG\n"
+    line = draw(st.sampled_from(("config --format json",) * 4 + ("config --hash '*'", "-f one/compose.yaml config --format json", "-f compose.yaml -f two/compose.yaml config --format json", "--project-directory two config --format json", "--profile p config --format json", "config --no-interpolate --format json", "config --no-path-resolution --format json", "--env-file one/e.env config --format json", "config --environment")))  # fmt: skip
+    return files, line
+
+
+def _relative(folder: str, other: str) -> str:
+    import posixpath
+
+    found = posixpath.relpath(f"/{other}", f"/{folder}")
+    return "" if found == "." else found + "/"
+
+
+@st.composite
+def _include(draw: st.DrawFn, folder: str, other: str) -> str:
+    path = f"{_relative(folder, other)}compose.yaml"
+    more = draw(st.sampled_from(("", "", "", f", env_file: {_relative(folder, other)}e.env", ", project_directory: .", f", project_directory: {_relative(folder, other) or '.'}")))  # fmt: skip
+    return f"{{path: {path}{more}}}" if more else path

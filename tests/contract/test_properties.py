@@ -81,3 +81,9 @@ def test_scalars_and_texts(projects: list[Project]) -> None:
 @given(several(strategies.dotenv()))
 def test_env_files(projects: list[Project]) -> None:
     compare(projects)
+
+
+@bounded
+@given(several(strategies.tree()))
+def test_files_in_folders(projects: list[Project]) -> None:
+    compare(projects)
