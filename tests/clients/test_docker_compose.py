@@ -78,3 +78,33 @@ def test_a_projects_life(compose) -> None:
     compose("start")
     compose("up", "-d", "--force-recreate", "-t", "1")
     assert compose("ps", "-q") != ids
+
+
+def test_every_verb_that_needs_no_build(compose, tmp_path: Path) -> None:
+    compose("up", "-d", "--wait")
+    assert "sleep 1000" in compose("top", "second")
+    assert "second" in compose("stats", "--no-stream", "second")
+    compose("cp", "second:/note", str(tmp_path / "note"))
+    assert (tmp_path / "note").read_text() == "written by compose"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "f").write_text("up")
+    compose("cp", str(tmp_path / "folder"), "second:/data")
+    assert compose("exec", "-T", "second", "cat", "/data/folder/f") == "up"
+    compose("pause")
+    states = [json.loads(line)["State"] for line in compose("ps", "--format", "json").splitlines()]
+    assert states == ["paused", "paused"]
+    compose("unpause")
+    compose("kill", "second")
+    assert compose("ps", "-q", "second") == ""
+    compose("start", "second")
+    compose("restart", "-t", "0")
+    compose("export", "-o", str(tmp_path / "root.tar"), "second")
+    assert (tmp_path / "root.tar").stat().st_size > 1_000_000
+    compose("up", "-d", "--scale", "second=3")
+    assert len(compose("ps", "-q", "second").split()) == 3
+    log = compose("logs", "--no-color", "--timestamps", "--tail", "1", "second")
+    assert len(log.splitlines()) == 3
+    compose("rm", "-fsv", "second")
+    assert len(compose("ps", "-aq").split()) == 1
+    compose("down", "-v", "-t", "0")
+    assert compose("ps", "-aq") == ""
