@@ -67,7 +67,17 @@ def converge(aim: Aim, session: Session) -> int:
     aim = changed(aim, project=with_digests(aim.project))
     client = session.client()
     with turn(session.endpoint, aim.project.name, session.progress.warn):
+        aim = changed(aim, project=provided(aim.project, session))
         return _converge(aim, session, client)
+
+
+def provided(project: Project, session: Session) -> Project:
+    """The project after its providers have done their part. Raises ComposeError."""
+    if not any(service.provider for service in project.services.values()):
+        return project
+    from compose.operations.providers import with_providers
+
+    return with_providers(project, session.environment, session.progress)
 
 
 def _converge(aim: Aim, session: Session, client: BlockingClient) -> int:

@@ -32,6 +32,8 @@ class DownRequest(Record):
 def down(request: DownRequest, session: Session) -> int:
     """Take the project down; returns the exit code. Raises ComposeError."""
     project, name = session.project_or_name()
+    if project is not None and not session.dry_run and not request.services:
+        take_providers_down(project, session)
     client = session.client()
     observed = observe(client, name)
     policy = DownPolicy(
@@ -62,6 +64,14 @@ def down(request: DownRequest, session: Session) -> int:
         return 0
 
     return session.run_async(client, main)
+
+
+def take_providers_down(project: Project, session: Session) -> None:
+    """What is no container is taken down by its own program. Raises ComposeError."""
+    if any(service.provider for service in project.services.values()):
+        from compose.operations.providers import take_down
+
+        take_down(project, session.environment, session.progress)
 
 
 def images_to_remove(

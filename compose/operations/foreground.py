@@ -26,6 +26,7 @@ from compose.operations.converge import (
     converge,
     decide,
     look_again,
+    provided,
     world_of,
 )
 from compose.operations.log_source import Source, short_name
@@ -58,7 +59,10 @@ def run_foreground(request: UpRequest, aim: Aim, session: Session) -> int:
         from compose.operations.watch import find_triggers
 
         find_triggers(aim.project)
-    aim = changed(aim, project=prepared(aim.project, session.endpoint, session.environment))
+    project = prepared(aim.project, session.endpoint, session.environment)
+    if not session.dry_run:
+        project = provided(project, session)
+    aim = changed(aim, project=project)
     code = converge(aim, session)
     if code or session.dry_run:
         return code

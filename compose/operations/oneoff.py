@@ -15,7 +15,7 @@ from compose.errors import ComposeError, ProjectError, UsageError
 from compose.model.record import EMPTY, Record, changed
 from compose.model.service import Mount, Port
 from compose.operations.contents import with_digests
-from compose.operations.converge import Aim, converge, encode, look
+from compose.operations.converge import Aim, converge, encode, look, provided
 from compose.operations.supported import prepared
 from compose.planner.config_hash import service_hash
 from compose.planner.images import ImagePolicy
@@ -68,6 +68,8 @@ def run(request: RunRequest, session: Session) -> int:
     if request.service not in project.services:
         raise ProjectError(f"no such service: {request.service}")
     project = with_digests(prepared(project, session.endpoint, session.environment))
+    if not request.no_deps and not session.dry_run:
+        project = provided(project, session)
     service = adapted(request, project, project.services[request.service])
     rest = {} if request.no_deps else {
         name: one for name, one in project.services.items() if name != request.service

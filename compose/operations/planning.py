@@ -24,6 +24,7 @@ from compose.model.record import EMPTY, Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
 from compose.operations.converge import ask, decide, look, warnings_of
+from compose.operations.providers import without_providers
 from compose.operations.rehearsal import report_steps
 from compose.operations.supported import prepared
 from compose.planner.actions import Action, actions_of
@@ -53,6 +54,8 @@ class Preview(Record):
 def preview(aim: Aim, session: Session) -> Preview:
     """Look, compare, and say. Raises ComposeError for what `up` would refuse."""
     project = with_digests(prepared(aim.project, session.endpoint, session.environment))
+    providers = [name for name, one in project.services.items() if one.provider]
+    project = without_providers(project)
     aim = changed(aim, project=project)
     collisions: list[str] = []
     with session.client(read_only=True) as client:
@@ -79,7 +82,10 @@ def preview(aim: Aim, session: Session) -> Preview:
             for action in actions
             if action.verb == "recreate" and (found := differences(client, aim, observed, action))
         }
-    warnings = (*warnings_of(project), *decision.plan.warnings, *collisions)
+    asked = [
+        f"what the provider {name} would set is not known: it is not run" for name in providers
+    ]
+    warnings = (*warnings_of(project), *decision.plan.warnings, *collisions, *asked)
     return Preview(project.name, plan, tuple(actions), changes, warnings)
 
 

@@ -63,10 +63,6 @@ def with_socket(service: Service, path: str) -> Service:
 def refuse(service: Service) -> None:
     """ProjectError for what is not supported, naming it and what to do instead."""
     where = f"services.{service.name}"
-    if service.provider:
-        raise ProjectError(
-            f"{where}.provider: provider services are not supported: give it an image, or take it out"
-        )
     if service.models:
         names = ", ".join(service.models)
         raise ProjectError(

@@ -76,13 +76,15 @@ class ContainerWatch:
     async def wait_until(self, ref: str, condition: Condition, name: str) -> int:
         """Wait; returns the exit code for "completed", else 0. Raises WaitFailedError."""
         while True:
+            # The waker is in place before anything is looked at, so that no event falls in between.
+            waker = self._wakers.setdefault(ref, trio.Event())
             found = await self._inspect(ref, name)
-            waker = self._wakers.setdefault(found["Id"], trio.Event())
-            # Looked at again after the waker is in place, so that no event falls in between.
-            found = await self._inspect(found["Id"], name)
             code = judge(found, condition, name)
             if code is not None:
                 return code
+            if found["Id"] != ref:  # it was asked for by name: events have ids
+                ref = found["Id"]
+                continue
             with trio.move_on_after(LOOK_ANYWAY):
                 await waker.wait()
 

@@ -21,7 +21,7 @@ HOUSE = Path(__file__).resolve().parents[2]
 POOL = "10.199.0.0/16"
 APPLETS = (
     "cat", "chmod", "cp", "cut", "date", "df", "env", "false", "grep", "head", "hostname", "id",
-    "kill", "ls", "mkdir", "mount", "nc", "nslookup", "printenv", "ps", "rm", "sed", "seq", "sh",
+    "kill", "ls", "mkdir", "mount", "nc", "nslookup", "ps", "rm", "sed", "seq", "sh",
     "sleep", "stat", "stty", "tail", "test", "touch", "true", "tty", "vi", "wc", "wget", "yes",
 )  # fmt: skip
 

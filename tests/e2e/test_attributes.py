@@ -68,7 +68,7 @@ def test_configs_and_secrets_of_every_kind(person: Person, home: Path) -> None:
         ({"secrets": ["s"]}, {"secrets": {"s": {"external": True}}}, "unsupported external secret s"),
         ({"configs": ["c"]}, {"configs": {"c": {"environment": "NOT_SET_AT_ALL"}}}, "NOT_SET_AT_ALL"),
         ({"configs": ["c"]}, {"configs": {"c": {"file": "./gone"}}}, "gone"),
-        ({"provider": {"type": "cloud"}}, {}, "services.web.provider"),
+        ({"provider": {"type": "no-such-cloud"}}, {}, "services.web.provider.type: no program"),
         ({"models": ["m"]}, {"models": {"m": {"model": "ai/m"}}}, "services.web.models"),
     ],
 )  # fmt: skip
@@ -148,3 +148,49 @@ def test_profiles(person: Person, home: Path) -> None:
     assert set(person.does("ps", "--services", cwd=home).split()) == {"debug", "web"}
     person.does("--profile", "*", "down", "-t", "0", cwd=home)
     assert person.does("ps", "-aq", cwd=home) == ""
+
+
+PROVIDER = """#!/bin/sh
+echo "$@" >> {log}
+echo '{{"type": "info", "message": "thinking"}}'
+case "$3" in
+up) echo '{{"type": "setenv", "message": "URL=https://there"}}' ;;
+esac
+case "$4" in
+--fail=yes) echo '{{"type": "error", "message": "no credit left"}}'; exit 1 ;;
+esac
+"""
+
+
+def test_a_provider_is_run_and_its_variables_given(person: Person, home: Path) -> None:
+    (home / "bin").mkdir()
+    program = home / "bin" / "cloud"
+    program.write_text(PROVIDER.format(log=home / "log"))
+    program.chmod(0o755)
+    path = person.environment["PATH"]
+    person.environment["PATH"] = f"{home}/bin:{path}"
+    try:
+        provider = {"type": "cloud", "options": {"size": "2", "tag": ["a", "b"]}}
+        web = sleeping(depends_on=["base"])
+        write(home, {"web": web, "base": {"provider": provider}})
+        assert "is not run" in person.pycompose("plan", cwd=home).stderr
+        person.does("up", "-d", cwd=home)
+        assert inside(person, home, "sh", "-c", "echo $BASE_URL") == "https://there\n"
+        before = person.does("ps", "-q", cwd=home)
+        person.does("up", "-d", cwd=home)
+        assert person.does("ps", "-q", cwd=home) == before
+        ran = person.does("run", "--rm", "-T", "web", "sh", "-c", "echo $BASE_URL", cwd=home)
+        assert ran == "https://there\n"
+        person.does("down", "-t", "0", cwd=home)
+        lines = (home / "log").read_text().splitlines()
+        assert lines[0] == "compose --project-name=shop up --size=2 --tag=a --tag=b base"
+        assert lines[-1] == "compose --project-name=shop down --size=2 --tag=a --tag=b base"
+        write(
+            home, {"web": web, "base": {"provider": {"type": "cloud", "options": {"fail": "yes"}}}}
+        )
+        done = person.pycompose("up", "-d", cwd=home)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == "provider of base failed: no credit left"
+        write(home, {"web": sleeping()})
+    finally:
+        person.environment["PATH"] = path
