@@ -103,6 +103,7 @@ async def serve(
         async with trio.open_nursery() as nursery:
             engine = compose_engine(rooms, settings, nursery, stopping.set)
             await engine.containers.restore()
+            await engine.builder.recover()
             await images.recover()
             listener = listen(layout)
             nursery.start_soon(accept, listener, Server(Router(engine)), nursery)

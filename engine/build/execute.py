@@ -80,6 +80,13 @@ class Builder:
         self._mount_caches = MountCaches()
         shutil.rmtree(private, ignore_errors=True)  # what an engine left that was killed
 
+    async def recover(self) -> None:
+        """At the engine's start, when containers are known: what a killed engine's builds have left."""
+        await self._runner.recover()
+        for image in self._images.all():
+            if "draft" in image.document:
+                self._images.drop_draft(image)
+
     @asynccontextmanager
     async def workplace(self) -> AsyncIterator[Path]:
         """A folder of one build's own, deleted at the end."""

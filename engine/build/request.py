@@ -163,6 +163,10 @@ class StepRunner(Protocol):
         """Run to the end; output as it comes. Cancelled: no container is left."""
         ...
 
+    async def recover(self) -> None:
+        """At the engine's start: nothing of earlier builds runs any more."""
+        ...
+
     async def discard(self, result: RunResult) -> None:
         """Remove the container; its upper folder may be gone already."""
         ...

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from engine.containers.service import Containers
 
 
+#: On the containers of RUN steps, so that a next engine knows what a killed one has left.
+BUILD_LABEL = "pycompose.build"
+
+
 class ContainerRunner:
     """The StepRunner of a real engine."""
 
@@ -42,7 +46,7 @@ class ContainerRunner:
                 env=step.env,
                 user=step.user,
                 working_dir=step.cwd,
-                labels=dict(step.labels),
+                labels={**step.labels, BUILD_LABEL: "1"},
                 healthcheck=HealthConfig(test=("NONE",)),
                 attach_stdout=True,
                 attach_stderr=True,
@@ -75,6 +79,12 @@ class ContainerRunner:
             raise
         upper = self._containers.layout.container(created.id) / "upper"
         return RunResult(created.id, code, str(upper))
+
+    async def recover(self) -> None:
+        """Remove the containers of builds that ended with an engine that was killed."""
+        for container in self._containers.all():
+            if BUILD_LABEL in container.config.labels:
+                await self._remove(container.id)
 
     async def discard(self, result: RunResult) -> None:
         """Remove the container; its upper folder may be gone already."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from engine.build.events import Event, Step
 
 
+#: Characters of one step's output, as in BuildKit.
+OUTPUT_LIMIT = 2 << 20
+
+
 class StatusLog:
     """What one build has told so far; may be followed from its start by anybody, to its end."""
 
@@ -25,6 +29,7 @@ class StatusLog:
         self._clock_ns = clock_ns
         self._responses: list[bytes] = []
         self._steps: dict[int, tuple[Step, int]] = {}
+        self._sizes: dict[int, int] = {}
         self._last = 0
         self._news = trio.Event()
         self.ended = False
@@ -70,7 +75,8 @@ class StatusLog:
             case Ended() if event.number in self._steps:
                 return repeated(1, [self._vertex(event.number, event)])
             case Said() if event.stream and event.number in self._steps:
-                return repeated(3, [self._log(event.number, event.text, event.stream)])
+                text = self._clipped(event.number, event.text)
+                return repeated(3, [self._log(event.number, text, event.stream)]) if text else b""
             case Fetched() if event.number in self._steps:
                 text = " ".join(str(event.message.get(key, "")) for key in ("id", "status")).strip()
                 if "progressDetail" not in event.message or not event.message["progressDetail"]:
@@ -88,6 +94,16 @@ class StatusLog:
             (5, timestamp(began_ns)), (6, timestamp(ended.at_ns) if ended else None),
             (7, ended.error if ended else None),
         )  # fmt: skip
+
+    def _clipped(self, number: int, text: str) -> str:
+        """What is told of a step's output, which is kept for whoever follows later: only so much."""
+        before = self._sizes.get(number, 0)
+        self._sizes[number] = before + len(text)
+        if before > OUTPUT_LIMIT:
+            return ""
+        if before + len(text) > OUTPUT_LIMIT:
+            return f"{text[: OUTPUT_LIMIT - before]}\n[output clipped, log limit 2MiB reached]\n"
+        return text
 
     def _log(self, number: int, text: str, stream: int) -> bytes:
         now = timestamp(self._clock_ns())

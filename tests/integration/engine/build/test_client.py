@@ -9,17 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.integration.engine.build.builds import tar_of
-from tests.own_engine import HOUSE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.integration.engine.build.builds import Site
+from tests.bench.sides import busybox_tar
+from tests.integration.engine.build.builds import Site, tar_of
+from tests.own_engine import HOUSE, OwnEngine, running_engine
 
 pytestmark = pytest.mark.root
 COMMAND = [sys.executable, "-m", "compose"]
@@ -352,3 +348,33 @@ def registry(tmp_path: Path):
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait()
+
+
+def test_an_engine_that_is_killed_in_a_build_leaves_no_step_behind(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running_engine(tmp_path_factory.mktemp("killed"), "10.106.128.0/17") as engine:
+        own = Site(engine)
+        own.call("POST", "/images/create?fromSrc=-&repo=busybox&tag=bench", busybox_tar())
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; from tests.integration.engine.build.test_client import hang; hang(*sys.argv[1:])", str(engine.folder)],
+            cwd=HOUSE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 20
+        while not (own.call("GET", "/containers/json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(engine.pid, signal.SIGKILL)
+        process.wait(20)
+        started = engine.command("serve", "--detach")
+        assert started.returncode == 0, started.stderr
+        assert own.call("GET", "/containers/json?all=1") == []
+        images = own.call("GET", "/images/json?all=1")
+        assert [
+            image["RepoTags"] for image in (images if isinstance(images, list) else [images])
+        ] == [["busybox:bench"]]
+
+
+def hang(folder: str) -> None:
+    """A client whose build never ends."""
+    Site(OwnEngine(Path(folder), {})).build("FROM busybox:bench\nRUN sleep 1000\n")
