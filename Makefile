@@ -52,7 +52,7 @@ lint: $(VENV)/development.stamp
 	$(BIN)/lint-imports
 
 peers: $(VENV)/development.stamp
-	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl skopeo umoci
+	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl podman skopeo umoci
 	sh .ci/reference
 	$(PYTEST) -q -m peer tests
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
@@ -16,7 +19,6 @@ from tests.own_engine import running_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.peer
 DOCKERFILE = b"""FROM busybox:bench
@@ -120,3 +122,46 @@ def test_skopeo_reads_what_we_save(pair: Pair, tmp_path: Path) -> None:
     )  # fmt: skip
     layers = json.loads(done.stdout)["rootfs"]["diff_ids"]
     assert layers == pair.ours.images.get("busybox:bench").attrs["RootFS"]["Layers"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("layout", ["docker-archive", "oci-archive"])
+def test_podman_reads_what_we_save_and_we_what_it_saves(
+    pair: Pair, tmp_path: Path, layout: str
+) -> None:
+    # podman takes short folders only.
+    short = Path(tempfile.mkdtemp(prefix="pod"))
+    folders = ["--root", f"{short}/root", "--runroot", f"{short}/run", "--storage-driver", "vfs"]
+    podman = ["podman", *folders]
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([*podman, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    image = pair.ours.images.get("busybox:bench")
+    image.tag("localhost/moved", "podman")
+    path = tmp_path / "ours.tar"
+    path.write_bytes(
+        b"".join(
+            pair.ours.images.get("localhost/moved:podman").save(named="localhost/moved:podman")
+        )
+    )
+    pair.ours.images.remove("localhost/moved:podman")
+    run("load", "-q", "-i", str(path))
+    run(
+        "save",
+        "-q",
+        "--format",
+        layout,
+        "-o",
+        str(tmp_path / "theirs.tar"),
+        "localhost/moved:podman",
+    )
+    (loaded,) = pair.ours.images.load((tmp_path / "theirs.tar").read_bytes())
+    assert "localhost/moved:podman" in loaded.tags
+    assert loaded.attrs["RootFS"]["Layers"] == image.attrs["RootFS"]["Layers"]
+    assert look(pair.ours, "localhost/moved:podman") == look(pair.ours, "busybox:bench")
+    pair.ours.images.remove("localhost/moved:podman")
+    run("rmi", "--all", "--force")
+    shutil.rmtree(short, ignore_errors=True)
