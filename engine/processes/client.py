@@ -57,15 +57,42 @@ def read_exit(run_dir: Path) -> ExitRecord | None:
 
 
 class Monitor:
-    """A handle on a running process by its monitor's socket."""
+    """A handle on a running process: its monitor's socket, and of whoever started it a channel.
+
+    The channel brings the exit record without a word to the monitor, which is then never woken.
+    """
 
     def __init__(self, run_dir: Path, pid: int, start_time: int) -> None:
         self.run_dir = run_dir
         self.pid = pid
         self.start_time = start_time
+        self._channel = -1
+        self._turn = trio.Lock()
+        self._record: ExitRecord | None = None
+
+    def __del__(self) -> None:
+        self._hang_up()
+
+    def listen(self, channel: int) -> None:
+        """Take over the channel of the launch."""
+        self._channel = channel
+
+    def _hang_up(self) -> None:
+        if self._channel >= 0:
+            os.close(self._channel)
+            self._channel = -1
 
     async def wait_exit(self) -> ExitRecord:
         """Wait until the process has ended and its output is logged. Any number may wait."""
+        async with self._turn:
+            if self._channel >= 0:
+                await trio.lowlevel.wait_readable(self._channel)
+                answer = os.read(self._channel, messages.LIMIT)
+                self._hang_up()
+                self._record = _exit_record(messages.decode(answer)) if answer else None
+        return self._record or await self._ask_for_exit()
+
+    async def _ask_for_exit(self) -> ExitRecord:
         try:
             async with await self._connect() as stream:
                 await stream.send_all(messages.encode(ask="wait") + b"\n")
@@ -147,10 +174,17 @@ class Prepared:
             await self._channel.send(messages.START)
             answer = await self._channel.recv(messages.LIMIT)
         except OSError as error:
-            raise StartError(125, f"the monitor is gone: {error}") from error
-        finally:
             self._channel.close()
-        _check(answer)
+            raise StartError(125, f"the monitor is gone: {error}") from error
+        except BaseException:
+            self._channel.close()
+            raise
+        try:
+            _check(answer)
+        except StartError:
+            self._channel.close()
+            raise
+        self.monitor.listen(self._channel.detach())
 
     async def abort(self) -> None:
         """End it before its program started; nothing of it is left. Idempotent."""
@@ -197,7 +231,9 @@ class ForkServer:
             os.lseek(memory, 0, os.SEEK_SET)
             fds = array.array("i", [memory, theirs.fileno()])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-            await self._requests.sendmsg([messages.encode(**order_of(spec).fields())], rights)
+            order = order_of(spec)
+            message = order.head() + b"\0" + messages.encode(**order.fields())
+            await self._requests.sendmsg([message], rights)
         except OSError as error:
             ours.close()
             raise HostLimitError(

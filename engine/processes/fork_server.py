@@ -15,6 +15,8 @@ import socket
 import sys
 
 from engine.processes import messages
+from engine.processes.keeper import Ways, keep
+from engine.processes.launcher import enter_pids, live_first, make_cgroup, run_launcher
 from engine.processes.monitor import run_monitor
 from engine.runtime import spec
 from engine.runtime import syscalls as sc
@@ -33,6 +35,10 @@ def serve(requests: socket.socket) -> None:
     os.chdir("/")
     os.umask(0o022)  # what is made inside a root must not depend on who started the engine
     spec.warm_up()
+    ways = Ways(
+        live=live_first, launch=run_launcher, take_over=run_monitor, make_cgroup=make_cgroup,
+        enter_pids=enter_pids, clone3=sc.Clone3(),
+    )  # fmt: skip
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -52,7 +58,7 @@ def serve(requests: socket.socket) -> None:
         if fork_or_refuse(fds[1]) == 0:
             requests.close()
             try:
-                run_monitor(messages.decode(message), fds[0], socket.socket(fileno=fds[1]))
+                keep(message, (fds[0], fds[1]), ways)
             finally:
                 os._exit(1)
         for fd in fds:

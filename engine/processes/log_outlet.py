@@ -28,14 +28,14 @@ INFO, ERROR = 6, 3
 
 
 class Outlet:
-    """A connected socket that messages go to. Raises OSError where nobody listens."""
+    """A socket that messages go to; connected at the first unless `strict`: then OSError tells."""
 
-    def __init__(self, target: LogTarget) -> None:
+    def __init__(self, target: LogTarget, *, strict: bool) -> None:
         self._target = target
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._retry = 0.0
-        self._socket: socket.socket | None = self._connect()
+        self._socket: socket.socket | None = self._connect() if strict else None
 
     def send(self, stream: str, part: bytes) -> None:
         """One line, or a part of one, that has no newline."""
@@ -171,12 +171,12 @@ class SyslogOutlet(Outlet):
         return self._settle(connection)
 
 
-def open_outlet(target: LogTarget) -> Outlet | None:
-    """The outlet of a journald or syslog target. Raises OSError where nobody listens."""
+def open_outlet(target: LogTarget, *, strict: bool) -> Outlet | None:
+    """The outlet of a journald or syslog target. Raises OSError where nobody listens, if `strict`."""
     kinds: dict[str, type[Outlet]] = {"journald": JournalOutlet, "syslog": SyslogOutlet}
     kind = kinds.get(target.driver)
     try:
-        return kind(target) if kind else None
+        return kind(target, strict=strict) if kind else None
     except OSError as error:
         where = target.address or JOURNAL
         words = f"failed to initialize logging driver: {target.driver} at {where}: {error.strerror}"

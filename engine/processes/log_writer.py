@@ -19,12 +19,15 @@ PART = 16384
 
 
 class LogWriter:
-    """Takes what was read, in any pieces. Raises OSError for a target that cannot be opened."""
+    """Takes what was read, in any pieces. Raises OSError for a target that cannot be opened.
 
-    def __init__(self, target: LogTarget) -> None:
+    If not `strict`, a journal or syslog may be away at first.
+    """
+
+    def __init__(self, target: LogTarget, *, strict: bool = True) -> None:
         self._rest = {"stdout": b"", "stderr": b""}
         self._file = LogFile(target) if target.path and target.driver != "none" else None
-        self._outlet = open_outlet(target)
+        self._outlet = open_outlet(target, strict=strict)
 
     def write(self, stream: str, data: bytes) -> None:
         """Take what a read gave. Raises OSError (a full disk); the data of that read is then lost."""

@@ -4,16 +4,19 @@ Three conversations, all over unix sockets:
 1. engine -> fork server (SEQPACKET): one datagram with an Order, and two descriptors: a memfd with
    the spec, and the monitor's end of the launch channel.
 2. launch channel (SEQPACKET) between engine and a new monitor: Prepared with descriptors, then
-   START or ABORT, then Started or Failed. The engine closes it.
+   START or ABORT, then Started or Failed; after Started the exit record, in the end.
 3. the monitor's own socket in the run folder (STREAM): one line of JSON asks (attach, resize, wait);
    one line answers; after an attach both sides go on with stream frames and raw stdin.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
+import struct
+import termios
 from typing import Any
 
 #: Of conversation 3: an engine that is newer must still understand it.
@@ -37,6 +40,11 @@ def decode(message: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError(f"not a message: {message[:80]!r}")
     return document
+
+
+def set_size(terminal: int, rows: int, columns: int) -> None:
+    """Set a terminal's size. Raises struct.error for a size that is none."""
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def bind_socket(folder: str) -> socket.socket:

@@ -7,8 +7,6 @@ process wait, one that takes nothing at all is let go (see `valve`).
 
 from __future__ import annotations
 
-import array
-import fcntl
 import json
 import os
 import select
@@ -18,16 +16,18 @@ import struct
 import termios
 import time
 import tty
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.processes import messages
 from engine.processes.log_writer import LogWriter
 from engine.processes.valve import Valve
 from engine.processes.visitors import Visitor
 from engine.runtime import launch
-from engine.runtime import syscalls as sc
 from engine.runtime.cgroups import tree
-from engine.runtime.order import Order, read_order
+from engine.runtime.order import read_order
+
+if TYPE_CHECKING:
+    from engine.processes.keeper import Kept
 
 CHUNK = 1 << 16
 #: Seconds that output may still come after the end of an exec, whose heirs may hold its pipes.
@@ -39,144 +39,111 @@ FAREWELL, EXEC_FAREWELL = 10.0, 3600.0
 STDOUT, STDERR = 1, 2
 
 
-def run_monitor(request: dict[str, Any], spec_fd: int, channel: socket.socket) -> NoReturn:
-    """The monitor's life, from the fork to its exit."""
-    os.setsid()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    order = read_order(request)
-    sc.set_name(f"pyc-{order.id[:11]}")
-    sc.prctl(sc.PR_SET_CHILD_SUBREAPER, 1)
-    try:
-        Monitor(order, channel).run(spec_fd)
-    except launch.LaunchError as error:
-        _tell(channel, failed=error.message, exit_code=error.exit_code)
-    except OSError as error:
-        words = str(error) if error.filename else error.strerror or str(error)
-        _tell(channel, failed=f"cannot start: {words}", exit_code=125)
+def run_monitor(kept: Kept, message: bytes) -> NoReturn:
+    """What a monitor does from the first event on to its exit; `message` came over the link, if any."""
+    monitor = Monitor(kept)
+    if message:
+        monitor.obey_link(message)
+    monitor.serve()
     os._exit(0)
-
-
-def _tell(channel: socket.socket, **fields: Any) -> None:
-    try:
-        channel.send(messages.encode(**fields))
-    except OSError:
-        pass  # the engine was killed meanwhile; the next one asks by our own socket
 
 
 class Monitor:
     """One process, its streams and its visitors."""
 
-    def __init__(self, order: Order, channel: socket.socket) -> None:
-        self.order = order
-        self.channel = channel
-        self.epoll = select.epoll()
+    def __init__(self, kept: Kept) -> None:
+        self.kept = kept
+        self.order = read_order(messages.decode(kept.order))
+        self.channel = socket.socket(fileno=kept.channel)
+        self.epoll = kept.epoll
         self.visitors: dict[int, Visitor] = {}
         self.outputs: dict[int, int] = {}  # descriptor -> STDOUT or STDERR
-        self.valve = Valve(self.epoll, self.outputs, patient=not order.container)
-        self.terminal = -1
-        self.size: tuple[int, int] | None = None  # rows, columns
-        self.stdin = -1
+        self.valve = Valve(self.epoll, self.outputs, patient=not self.order.container)
+        self.terminal = self.valve.terminal = kept.terminal
+        self.size: tuple[int, int] | None = None  # rows, columns, asked for before it is there
+        self.stdin = kept.stdin
         self.pending_stdin: list[bytes] = []
         self.stdin_closing = False
-        os.makedirs(order.run_dir, 0o700, exist_ok=True)
-        self.log = LogWriter(order.log) if order.log else None
-
-    def run(self, spec_fd: int) -> None:
-        """Prepare, wait for the engine's word, start, serve until the end. Raises LaunchError."""
-        stdio = self._open_stdio()
-        if self.order.container:
-            prepared = launch.prepare(self.order, spec_fd, stdio)
-        else:
-            prepared = launch.enter(spec_fd, stdio)
-        for fd in {stdio.stdin, stdio.stdout, stdio.stderr, spec_fd}:
-            os.close(fd)
-        self.prepared = prepared
+        self.link = kept.link.fileno()  # -1 once the program runs
+        self.server: socket.socket | None = None
         try:
-            self.server = messages.bind_socket(self.order.run_dir)
-            self._tell_prepared()
-            self.epoll.register(self.server, select.EPOLLIN)
-            self._wait_for_start()
-            master = prepared.await_root()
-            if master is not None:
-                self._take_terminal(master)
-            prepared.release()
-        except (launch.LaunchError, OSError):
-            prepared.abort()
-            os.waitpid(prepared.pid, 0)
-            self._sweep()
-            raise
-        _tell(self.channel, started=True)
-        self.channel.close()
-        self._serve()
+            self.log = LogWriter(self.order.log, strict=False) if self.order.log else None
+        except OSError:  # it could be opened a moment ago: a full disk must not stop the container
+            self.log = None
+        self._take_descriptors()
+        if kept.terminal >= 0:
+            self.stdin = kept.terminal
+            self.outputs[kept.terminal] = STDOUT
 
-    def _wait_for_start(self) -> None:
-        """Visitors may attach before the start, so that they miss nothing. Raises LaunchError."""
-        while True:
-            ready, _, _ = select.select([self.channel, self.server, *self._connections()], [], [])
-            for source in ready:
-                if source is self.server:
-                    self._welcome()
-                elif source is not self.channel:
-                    self._attend(self.visitors[source.fileno()], select.EPOLLIN)
-            if self.channel in ready:
-                if self.channel.recv(64) != messages.START:
-                    raise launch.LaunchError(125, "start was called off")
-                return
+    def _take_descriptors(self) -> None:
+        """What the process has been born with is watched already."""
+        if self.kept.server >= 0 and self.server is None:
+            self.server = socket.socket(fileno=self.kept.server)
+            self.server.setblocking(False)
+            for fd, stream in ((self.kept.stdout, STDOUT), (self.kept.stderr, STDERR)):
+                if fd >= 0:
+                    self.outputs[fd] = stream
+            self.stdin = self.kept.stdin
 
-    def _connections(self) -> list[socket.socket]:
-        return [v.connection for v in self.visitors.values() if self._listens_to(v)]
+    def obey_link(self, message: bytes) -> None:
+        """Take the next step of the launch."""
+        word, _, rest = message.partition(b" ")
+        if word == b"here":
+            self._take_descriptors()
+            assert self.server
+            for fd in (self.server.fileno(), *self.outputs):
+                self.epoll.register(fd, select.EPOLLIN)
+        elif word == b"terminal":
+            self._take_terminal(self.kept.terminal)
+        elif word == b"failed":
+            code, _, words = rest.decode(errors="replace").partition(" ")
+            self._fail(int(code), words)
+        else:
+            self.link = -1
+            self.kept.end_launch()
+            self.epoll.register(self.kept.pidfd, select.EPOLLIN)
+
+    def _fail(self, code: int, words: str) -> None:
+        """The program did not start: leave nothing behind, say so, end."""
+        if self.kept.pidfd >= 0:
+            self._kill()
+        while True:  # a launcher, too
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
+        self._sweep()
+        self._tell(failed=words, exit_code=code)
+        os._exit(0)
+
+    def _kill(self) -> None:
+        try:
+            signal.pidfd_send_signal(self.kept.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # dead already
+
+    def _tell(self, **fields: Any) -> None:
+        try:
+            self.channel.send(messages.encode(**fields), socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # the engine was killed meanwhile; the next one asks by our own socket
 
     def _listens_to(self, visitor: Visitor) -> bool:
         """Not once it has said all, nor while the process has not taken what it sent before."""
         return not (visitor.finished or (self.pending_stdin and visitor.stdin))
-
-    def _open_stdio(self) -> launch.Stdio:
-        if self.order.terminal:  # it comes from inside, once there is an inside
-            self.size = self.order.size
-            nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            return launch.Stdio(nothing, nothing, nothing)
-        if self.order.stdin_open:
-            stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(self.stdin, False)
-        else:
-            stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        ends = []
-        for stream in (STDOUT, STDERR):
-            ours, theirs = os.pipe2(os.O_CLOEXEC)
-            self._watch_output(ours, stream)
-            ends.append(theirs)
-        return launch.Stdio(stdin, ends[0], ends[1])
 
     def _take_terminal(self, master: int) -> None:
         """The terminal is there: its size, its output, and what was typed before."""
         self.terminal = self.stdin = self.valve.terminal = master
         if self.size:
             self._resize(*self.size)
-        self._watch_output(master, STDOUT)
+        self.outputs[master] = STDOUT
+        self.epoll.register(master, select.EPOLLIN)
         self._feed_stdin()
 
-    def _watch_output(self, fd: int, stream: int) -> None:
-        os.set_blocking(fd, False)
-        self.outputs[fd] = stream
-        self.epoll.register(fd, select.EPOLLIN)
-
-    def _tell_prepared(self) -> None:
-        prepared = self.prepared
-        fds = [prepared.netns_fd] if prepared.netns_fd is not None else []
-        fds += prepared.dns_sockets or ()
-        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        facts = messages.encode(
-            pid=prepared.pid, start_time=prepared.start_time, warnings=prepared.warnings
-        )
-        self.channel.sendmsg([facts], ancillary)
-        for fd in fds:
-            os.close(fd)
-        prepared.netns_fd = prepared.dns_sockets = None
-
-    def _serve(self) -> None:
+    def serve(self) -> None:
         """Move bytes until the process has ended and its output is drained; then say goodbye."""
-        pidfd = self.prepared.pidfd
-        self.epoll.register(pidfd, select.EPOLLIN)
+        pidfd = self.kept.pidfd
         status: int | None = None
         deadline = 0.0
         while status is None or (self.outputs and time.monotonic() < deadline):
@@ -186,8 +153,11 @@ class Monitor:
             for fd, events in self.epoll.poll(self.valve.wait(wait)):
                 if fd == pidfd:
                     self.epoll.unregister(pidfd)
-                    status = os.waitpid(self.prepared.pid, 0)[1]
+                    status = os.waitpid(self.kept.pid, 0)[1]
                     deadline = time.monotonic() + self._after_exit()
+                elif fd == self.link:
+                    self.obey_link(self.kept.hear())
+                    pidfd = self.kept.pidfd
                 else:
                     self._handle(fd, events)
             while late := self.valve.check(self.visitors.values()):
@@ -209,8 +179,8 @@ class Monitor:
         if fd in self.outputs:
             if events & ~select.EPOLLOUT:
                 self._pump(fd)
-        elif fd == self.server.fileno():
-            self._welcome()
+        elif self.server and fd == self.server.fileno():
+            self._welcome(self.server)
         elif fd in self.visitors:
             self._attend(self.visitors[fd], events)
 
@@ -237,9 +207,9 @@ class Monitor:
             else:
                 self._watch(visitor)
 
-    def _welcome(self) -> None:
+    def _welcome(self, server: socket.socket) -> None:
         try:
-            connection, _ = self.server.accept()
+            connection, _ = server.accept()
         except OSError:
             return
         connection.setblocking(False)  # the method takes it so
@@ -297,7 +267,7 @@ class Monitor:
         elif kind == "wait":
             visitor.waiting = True
         elif kind == "status":
-            facts = {"pid": self.prepared.pid, "start_time": self.prepared.start_time}
+            facts = {"pid": self.kept.pid, "start_time": self.kept.start_time}
             visitor.send(messages.encode(protocol=messages.PROTOCOL, **facts) + b"\n")
         else:
             visitor.send(messages.encode(error=f"cannot {kind}") + b"\n")
@@ -362,11 +332,12 @@ class Monitor:
 
     def _resize(self, rows: int, columns: int) -> None:
         """Raises struct.error for a size that is none."""
-        size = struct.pack("HHHH", rows, columns, 0, 0)
-        if self._awaits_terminal():
+        if not self._awaits_terminal():
+            messages.set_size(self.terminal, rows, columns)
+        elif min(rows, columns) >= 0 and max(rows, columns) < 1 << 16:
             self.size = (rows, columns)
         else:
-            fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
+            raise struct.error("no size")
 
     def _dismiss(self, visitor: Visitor) -> None:
         fd = visitor.connection.fileno()
@@ -387,6 +358,7 @@ class Monitor:
         with open(f"{path}.tmp", "w") as stream:
             json.dump(record, stream)
         os.replace(f"{path}.tmp", path)
+        self._tell(**record)
         for visitor in self.visitors.values():
             if visitor.waiting:
                 visitor.send(messages.encode(**record) + b"\n")
@@ -396,7 +368,8 @@ class Monitor:
 
     def _say_goodbye(self) -> None:
         os.unlink(f"{self.order.run_dir}/{messages.SOCKET_NAME}")
-        self.server.close()
+        if self.server:
+            self.server.close()
         patience = FAREWELL if self.order.container else EXEC_FAREWELL
         while True:
             since = time.monotonic() - patience

@@ -5,9 +5,9 @@ detached, and only then is anything of the image read. After that nothing is imp
 program of the image runs before execve. The process is not dumpable, so that nobody inside can
 reach the interpreter through /proc/PID/exe.
 
-Messages on the sync socket, a datagram each: the child says "net" with descriptors and warnings (an
-exec "born"), then "mounted" (with a terminal's master); the parent says "start"; the socket closes on
-execve. A failure is one datagram: "error <exit code> <message>".
+The socket to whoever waits (monitor or launcher) closes on execve: so they know. Before that an exec
+says "mounted" (with a terminal's master) and hears "start". A failure is one datagram: "failed <exit
+code> <message>".
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import termios
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.runtime import syscalls as sc
@@ -31,7 +32,7 @@ from engine.runtime.root import build_root
 from engine.runtime.spec import ContainerSpec, ExecSpec, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from engine.runtime.launch import Stdio
     from engine.runtime.spec import Process
@@ -47,28 +48,44 @@ DNS_ADDRESS = ("127.0.0.11", 0)
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 
 
-def run_container(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
-    """The life of a container's first process up to its program. Never returns."""
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Whom the first process talks to: the monitor over the link, the engine through two calls."""
+
+    link: socket.socket
+    size: tuple[int, int] | None  # of its terminal: rows, columns
+    tell_prepared: Callable[[list[int], tuple[str, ...]], None]
+    wait_for_start: Callable[[], None]
+
+
+def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
+    """The life of a container's first process up to its program. Raises all that can go wrong."""
+    _become_child(stdio)
+    spec = decode(ContainerSpec, _contents(spec_fd))
+    seccomp = _filter_of(spec.process)
+    made = _limit(spec)
+    join_namespaces(spec)
+    if _makes(spec, "cgroup"):
+        sc.unshare(sc.CLONE_NEWCGROUP)
+    if _makes(spec, "uts"):
+        if spec.hostname:
+            sc.sethostname(spec.hostname)
+        if spec.domainname:
+            sc.setdomainname(spec.domainname)
+    fds = _open_network(spec)
+    talk.tell_prepared(fds, made.warnings)
+    for fd in fds:
+        os.close(fd)
     try:
-        _become_child(stdio)
-        spec = decode(ContainerSpec, _contents(spec_fd))
-        seccomp = _filter_of(spec.process)
-        made = _limit(spec)
-        join_namespaces(spec)
-        if _makes(spec, "cgroup"):
-            sc.unshare(sc.CLONE_NEWCGROUP)
-        if _makes(spec, "uts"):
-            if spec.hostname:
-                sc.sethostname(spec.hostname)
-            if spec.domainname:
-                sc.setdomainname(spec.domainname)
-        _send_network(spec, sync, made.warnings)
         root = build_root(spec)
-        _tell_mounted(spec.process, root, sync, console=True)
-        _expect(sync, b"start")
-        start_program(spec.process, root, sync, seccomp, init=spec.init)
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
-        _give_up(sync, error, 125)
+        master = _take_terminal(spec.process, root, console=True)
+    except BaseException:
+        talk.wait_for_start()  # who attaches first must not find nobody there
+        raise
+    if master is not None:
+        hand_over_terminal(talk.link, master, talk.size)
+    talk.wait_for_start()
+    start_program(spec.process, root, talk.link, seccomp, init=spec.init)
 
 
 def _limit(spec: ContainerSpec) -> tree.Made:
@@ -82,30 +99,30 @@ def _limit(spec: ContainerSpec) -> tree.Made:
     return made
 
 
-def send_inside(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
-    """Join a container's namespaces, then have the exec's process born there, as our parent's child.
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """All that an exec's process takes from outside: it is born inside."""
 
-    It says "born <pid>" with a pidfd, in the name of that process. Never returns.
+    spec: ExecSpec
+    seccomp: bytes
+    cgroup_fd: int | None
+
+
+def join_container(spec_fd: int) -> Inside:
+    """Join a container's cgroups and namespaces, this process for good. Raises Refusal, OSError.
+
+    Its pid namespace gets only the next child, whose root is the container's from birth.
     """
-    try:
-        sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
-        sc.prctl(sc.PR_SET_DUMPABLE, 0)
-        spec = decode(ExecSpec, _contents(spec_fd))
-        seccomp = _filter_of(spec.process)
-        container = _open_container(spec)
-        tree.join(tree.limiting_folders(spec.cgroup))
-        top = tree.unified_mount(spec.cgroup.mode)
-        cgroup_fd = os.open(f"{top}/{spec.cgroup.path}", os.O_PATH | os.O_CLOEXEC) if top else None
-        others = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
-        sc.setns(container, others | sc.CLONE_NEWPID | sc.CLONE_NEWNS)
-        pid, pidfd = sc.clone3(sc.CLONE_PARENT, cgroup_fd)
-        if pid == 0:
-            run_exec(spec, stdio, sync, seccomp)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))]
-        sync.sendmsg([f"born {pid}".encode()], rights)
-        os._exit(0)
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
-        _give_up(sync, error, 126)
+    spec = decode(ExecSpec, _contents(spec_fd))
+    seccomp = _filter_of(spec.process)
+    container = _open_container(spec)
+    tree.join(tree.limiting_folders(spec.cgroup))
+    top = tree.unified_mount(spec.cgroup.mode)
+    cgroup_fd = os.open(f"{top}/{spec.cgroup.path}", os.O_PATH | os.O_CLOEXEC) if top else None
+    others = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
+    sc.setns(container, others | sc.CLONE_NEWPID | sc.CLONE_NEWNS)
+    os.close(container)
+    return Inside(spec, seccomp, cgroup_fd)
 
 
 def _open_container(spec: ExecSpec) -> int:
@@ -120,17 +137,20 @@ def _open_container(spec: ExecSpec) -> int:
     return pidfd
 
 
-def run_exec(spec: ExecSpec, stdio: Stdio, sync: socket.socket, seccomp: bytes) -> NoReturn:
+def run_exec(inside: Inside, stdio: Stdio, sync: socket.socket) -> NoReturn:
     """The life of an exec's process up to its program. Never returns."""
+    spec, seccomp = inside.spec, inside.seccomp
     try:
+        confine_child()
         _become_child(stdio)
-        _expect(sync, b"go")  # the helper has the first word on this socket
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        _tell_mounted(spec.process, root, sync, console=False)
-        _expect(sync, b"start")
+        master = _take_terminal(spec.process, root, console=False)
+        send_with_fds(sync, b"mounted", [] if master is None else [master])
+        if sync.recv(64) != b"start":  # the launcher gave up, or died
+            os._exit(1)
         start_program(spec.process, root, sync, seccomp, init=False)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
-        _give_up(sync, error, 126)
+        give_up(sync, error, 126)
 
 
 def _contents(spec_fd: int) -> bytes:
@@ -160,38 +180,36 @@ def _makes(spec: ContainerSpec, kind: str) -> bool:
     return any(n.kind == kind and not n.path for n in spec.namespaces)
 
 
-def _become_child(stdio: Stdio) -> None:
-    """An own session with the given stdio; signals as a fresh program expects them."""
+def confine_child() -> None:
+    """Before anything else: no life without the monitor, and out of reach of those inside."""
     sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
     sc.prctl(sc.PR_SET_DUMPABLE, 0)
+
+
+def _become_child(stdio: Stdio) -> None:
+    """An own session with the given stdio; signals as a fresh program expects them."""
     os.setsid()
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number, inheritable=True)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _send_network(spec: ContainerSpec, sync: socket.socket, warnings: Iterable[str]) -> None:
-    """In a new network namespace: loopback up, the DNS sockets bound, all of it handed out."""
-    fds: list[int] = []
-    if _makes(spec, "net"):
-        fds.append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            request = struct.pack("16sH14x", b"lo", IFF_UP)
-            fcntl.ioctl(control, SIOCSIFFLAGS, request)
-        if spec.dns:
-            fds += [_listen(socket.SOCK_DGRAM), _listen(socket.SOCK_STREAM)]
-    words = "\n".join(("net", *warnings)).encode()
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sync.sendmsg([words], rights)
-    for fd in fds:
-        os.close(fd)
+def _open_network(spec: ContainerSpec) -> list[int]:
+    """In a new network namespace: loopback up; its descriptor and those of the DNS sockets."""
+    if not _makes(spec, "net"):
+        return []
+    fds = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    if spec.dns:
+        fds += [_listen(socket.SOCK_DGRAM), _listen(socket.SOCK_STREAM)]
+    return fds
 
 
-def _tell_mounted(process: Process, root: int, sync: socket.socket, *, console: bool) -> None:
-    """Say that the root is there; with a terminal its master goes along, its slave becomes stdio."""
+def _take_terminal(process: Process, root: int, *, console: bool) -> int | None:
+    """Where one is asked for: stdio is its slave from now on; its master."""
     if not process.terminal:
-        sync.send(b"mounted")
-        return
+        return None
     master, slave = terminal.open_terminal(root)
     if console:
         terminal.bind_console(root, slave)
@@ -199,9 +217,22 @@ def _tell_mounted(process: Process, root: int, sync: socket.socket, *, console: 
         os.dup2(slave, number, inheritable=True)
     os.close(slave)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    rights = array.array("i", [master])
-    sync.sendmsg([b"mounted"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    return master
+
+
+def hand_over_terminal(link: socket.socket, master: int, size: tuple[int, int] | None) -> None:
+    """The master, of the size asked for, is the monitor's."""
+    if size:
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    os.set_blocking(master, False)
+    send_with_fds(link, b"terminal", [master])
     os.close(master)
+
+
+def send_with_fds(to: socket.socket, message: bytes, fds: list[int]) -> None:
+    """One datagram with descriptors, which stay open here."""
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    to.sendmsg([message], rights)
 
 
 def _listen(kind: socket.SocketKind) -> int:
@@ -212,12 +243,8 @@ def _listen(kind: socket.SocketKind) -> int:
     return server.detach()
 
 
-def _expect(sync: socket.socket, word: bytes) -> None:
-    if sync.recv(64) != word:  # the parent gave up, or died
-        os._exit(1)
-
-
-def _give_up(sync: socket.socket, error: BaseException, default: int) -> NoReturn:
+def give_up(to: socket.socket, error: BaseException, default: int) -> NoReturn:
+    """Say what went wrong, with Docker's exit code for it, and end."""
     if isinstance(error, Refusal):
         code, words = error.exit_code, str(error)
     elif isinstance(error, OSError):
@@ -229,6 +256,6 @@ def _give_up(sync: socket.socket, error: BaseException, default: int) -> NoRetur
     else:
         code, words = default, f"internal error: {type(error).__name__}: {error}"
     try:
-        sync.send(f"error {code} {words}".encode()[:60000])
+        to.send(f"failed {code} {words}".encode()[:60000])
     finally:
         os._exit(code)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from engine.runtime.cgroups.tree import unified_mount
+from engine.runtime.container_init import FLAGS
 from engine.runtime.spec import Cgroup, ContainerSpec, LogTarget
 
 if TYPE_CHECKING:
@@ -37,6 +39,20 @@ class Order:
             "cgroup": (self.cgroup.mode, self.cgroup.path),
             "log": asdict(self.log) if self.log else None,
         }
+
+    def head(self) -> bytes:
+        """What a monitor reads without JSON, with zeros between: its name, and of a container the
+        flags of clone3(2), the unified cgroup's folder, the pid namespace to be born into."""
+        words = [f"pyc-{self.id[:11]}"]
+        if self.container:
+            flags = sum(
+                FLAGS[kind] for kind in self.makes if kind != "cgroup"
+            )  # made in its cgroup
+            top = unified_mount(self.cgroup.mode)
+            words += [str(flags), f"{top}/{self.cgroup.path}" if top else "", self.pid_namespace]
+        else:
+            words += ["", "", ""]
+        return "\0".join(words).encode()
 
 
 def order_of(spec: ContainerSpec | ExecSpec) -> Order:

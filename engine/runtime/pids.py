@@ -16,7 +16,14 @@ def open_pid(pid: int) -> int:
         raise
 
 
-def start_time(pid: int) -> int:
-    """Field 22 of /proc/PID/stat, clock ticks since boot. Raises FileNotFoundError."""
-    with open(f"/proc/{pid}/stat", "rb") as stream:
-        return int(stream.read().rpartition(b")")[2].split()[19])
+def start_time(pid: int, proc: int | None = None) -> int:
+    """Field 22 of /proc/PID/stat, clock ticks since boot; `proc` is another /proc's descriptor.
+
+    Raises FileNotFoundError.
+    """
+    path = f"{pid}/stat" if proc is not None else f"/proc/{pid}/stat"
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        return int(os.read(fd, 4096).rpartition(b")")[2].split()[19])
+    finally:
+        os.close(fd)

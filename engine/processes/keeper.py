@@ -1,0 +1,158 @@
+"""A monitor as long as nothing happens: it waits, and becomes the whole monitor when something does.
+
+Rules: the kernel copies each page that a fork touches, and even a glance at an object touches it. So
+what runs here uses few objects and plain descriptors: no JSON, of ctypes one call made beforehand,
+nothing of the socket or signal modules but their C parts. The work of a start is done by others: by
+the container's first process itself, and for an exec by a launcher, a fork of its own.
+
+Messages on the link, a datagram each: "here <pid> <start time>" with descriptors (the monitor's
+socket, stdout, stderr, perhaps stdin), before them the pidfd where a launcher had the process born;
+"terminal" with its master; "failed <exit code> <message>". Its end is the program's start.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the C part of signal, which the stubs leave out
+import _socket
+import os
+import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Room for the descriptors of one message (CMSG_SPACE of five integers).
+RIGHTS = 64
+
+
+STARTED = b'{"started":true}'
+
+
+class Ways:
+    """What a monitor's processes become, and what it needs for that; made before any fork.
+
+    `live` is the life of a container's first process, `launch` of an exec's launcher (order, spec,
+    channel, link), `take_over` of the whole monitor: none of them returns. `make_cgroup` gives the
+    descriptor of a fresh cgroup, `enter_pids` joins a pid namespace for the next child.
+    """
+
+    __slots__ = ("clone3", "enter_pids", "launch", "live", "make_cgroup", "take_over")
+
+    def __init__(  # one for each way
+        self,
+        *,
+        live: Callable[[bytes, int, int, int], None],
+        launch: Callable[[bytes, int, int, int], None],
+        take_over: Callable[[Kept, bytes], None],
+        make_cgroup: Callable[[bytes, bytes], int],
+        enter_pids: Callable[[bytes], None],
+        clone3: Callable[[int, int], tuple[int, int]],
+    ) -> None:
+        self.live, self.launch, self.take_over = live, launch, take_over
+        self.make_cgroup, self.enter_pids, self.clone3 = make_cgroup, enter_pids, clone3
+
+
+class Kept:
+    """What a monitor knows while it waits; descriptors are -1 while there is none."""
+
+    __slots__ = (
+        "channel", "epoll", "launcher", "link", "order", "pid", "pidfd", "server", "start_time",
+        "stderr", "stdin", "stdout", "terminal",
+    )  # fmt: skip
+
+    link: _socket.socket
+    epoll: select.epoll
+
+    def __init__(self, order: bytes, channel: int) -> None:
+        self.order = order
+        self.channel = channel
+        self.launcher = self.pid = self.start_time = 0
+        self.pidfd = self.server = self.stdin = self.stdout = self.stderr = self.terminal = -1
+
+    def hear(self) -> bytes:
+        """The launcher's next message; its descriptors are taken. b"" once it has gone."""
+        try:
+            message, ancillary, _, _ = self.link.recvmsg(1 << 16, RIGHTS, _socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            return b""
+        fds = [
+            int.from_bytes(data[at : at + 4], "little")
+            for _, _, data in ancillary
+            for at in range(0, len(data), 4)
+        ]
+        if message == b"terminal":
+            self.terminal = fds[0]
+        elif message[:5] == b"here ":
+            self.pid, self.start_time = map(int, message.split()[1:])
+            if self.launcher:
+                self.pidfd, *fds = fds
+            self.server, self.stdout, self.stderr, self.stdin = (*fds, -1, -1, -1)[:4]
+        return message
+
+    def end_launch(self) -> None:
+        """The link has ended without a failure: the program runs."""
+        self.link.close()
+        if self.launcher:
+            os.waitpid(self.launcher, 0)
+            self.launcher = 0
+        try:
+            os.write(self.channel, STARTED)
+        except OSError:
+            pass  # the engine was killed meanwhile; the next one asks by our own socket
+
+
+def keep(request: bytes, fds: tuple[int, int], ways: Ways) -> None:
+    """The monitor's life; `fds` are the spec and the channel. Returns when it must not go on."""
+    os.setsid()
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    name, flags, cgroup, pid_namespace, order = request.split(b"\0", 4)
+    comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(comm, name)
+    os.close(comm)
+    kept = Kept(order, fds[1])
+    kept.link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    kept.epoll = select.epoll()
+    kept.epoll.register(kept.link, select.EPOLLIN)
+    try:
+        if flags:
+            if pid_namespace:
+                ways.enter_pids(pid_namespace)
+            folder = ways.make_cgroup(order, cgroup) if cgroup else -1
+            child, kept.pidfd = ways.clone3(int(flags), folder)
+            kept.pid = child
+            if folder >= 0:
+                os.close(folder)
+        else:
+            kept.launcher = child = os.fork()
+    except OSError as error:
+        ways.take_over(kept, f"failed 125 cannot start a process: {error.strerror}".encode())
+        return
+    if child == 0:
+        kept.link.close()
+        (ways.live if flags else ways.launch)(order, *fds, theirs.detach())
+        return
+    theirs.close()
+    os.close(fds[0])
+    ways.take_over(kept, wait_for_work(kept))
+
+
+def wait_for_work(kept: Kept) -> bytes:
+    """Until there is more to do than to note the steps of the start: the message that tells, or b""."""
+    link = kept.link.fileno()
+    while True:
+        for fd, _ in kept.epoll.poll():
+            if fd != link:
+                return b""
+            message = kept.hear()
+            if message[:5] == b"here ":
+                for ready in (kept.server, kept.stdout, kept.stderr):
+                    if ready >= 0:
+                        kept.epoll.register(ready, select.EPOLLIN)
+            elif message == b"terminal":
+                kept.epoll.register(kept.terminal, select.EPOLLIN)
+            elif message:
+                return message
+            else:
+                link = -1
+                kept.end_launch()
+                kept.epoll.register(kept.pidfd, select.EPOLLIN)
