@@ -32,11 +32,7 @@ class Traces:
             tuple(processes(folder, ids)),
             tuple(line for line in mounts() if str(folder) in line),
             tuple(name for _, name in socket.if_nameindex() if is_of(name, ids)),
-            tuple(
-                str(path)
-                for name in ids
-                for path in Path("/sys/fs/cgroup").glob(f"**/pycompose-{name}")
-            ),
+            tuple(cgroups(ids)),
             tuple(name for name in nft_tables() if name in {f"pycompose-{one}" for one in ids}),
         )
 
@@ -47,6 +43,17 @@ class Traces:
             for kind in ("processes", "mounts", "links", "cgroups", "tables")
             for thing in getattr(self, kind)
         ]
+
+
+def cgroups(ids: tuple[str, ...]) -> list[str]:
+    """The folders of engines in every hierarchy; others come and go while we look."""
+    names = {f"pycompose-{name}" for name in ids}
+    return [
+        f"{path}/{name}"
+        for path, folders, _ in os.walk("/sys/fs/cgroup")
+        for name in folders
+        if name in names
+    ]
 
 
 def ids_of_engines(folder: Path) -> list[str]:
