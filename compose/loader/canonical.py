@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from compose.loader.mounts import clean_target, parse_mount
 from compose.loader.ports import parse_port
-from compose.loader.tree import FaultError, kind, raise_all, rewrite, table
+from compose.loader.tree import FaultError, dotted, kind, raise_all, rewrite, table
 from compose.loader.units import go_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def canonical(tree: Any, *, lenient: bool, warn: Callable[[str], None]) -> Any:
 
     def apply(action: Callable[..., Any], value: Any, path: Path) -> Any:
         try:
-            return _external(value, path, warn) if action is _external else action(value, path)
+            return action(value, path, warn) if action in _TALKING else action(value, path)
         except ValueError as error:
             if not lenient:
                 faults.append(FaultError(path, str(error)))
@@ -145,13 +145,29 @@ def _names(value: Any, path: Path) -> Any:
     return dict.fromkeys(value)
 
 
-def _mount(value: Any, path: Path) -> Any:
+def _mount(value: Any, path: Path, warn: Callable[[str], None]) -> Any:
     if isinstance(value, str):
+        _warn_of_drive(value, path, warn)
         mount = parse_mount(value)
         return {**mount, "target": clean_target(mount["target"])}
     if not isinstance(value, dict):
         raise _wrong(value, path, "a string or a mapping")
     return value
+
+
+def _ignored(value: Any, path: Path, warn: Callable[[str], None]) -> Any:
+    if value:
+        warn(f"{dotted(path)} is ignored, as docker compose does: remove it")
+    return value
+
+
+def _warn_of_drive(value: str, path: Path, warn: Callable[[str], None]) -> None:
+    """`v:/v` is what a volume `v` at /v would look like, but is a path of Windows, and so anonymous."""
+    if value[1:3] == ":/" and value[0].isalpha() and ":/" not in value[3:]:
+        warn(
+            f"{dotted(path)}: {value!r} reads as a path of Windows, not as volume {value[0]!r}:"
+            " give the volume a name of two letters or more"
+        )
 
 
 def _device(value: Any, path: Path) -> Any:
@@ -221,6 +237,8 @@ def _external(value: Any, path: Path, warn: Callable[[str], None]) -> Any:
     return resource
 
 
+#: Actions that may have to say something.
+_TALKING = frozenset({_external, _mount, _ignored})
 _LONG = table(
     {
         "services.*.build": _context,
@@ -248,6 +266,7 @@ _LONG = table(
         "services.*.develop.watch.*.include": _list,
         "volumes.*": _external,
         "networks.*": _external,
+        "networks.*.ipam.options": _ignored,
         "secrets.*": _external,
         "configs.*": _external,
     }

@@ -25,7 +25,15 @@ _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 
 class DotenvError(ValueError):
-    """The text is not in the format; says the line and what is wrong there."""
+    """The text is not in the format: in which line, and what is wrong there."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line}: {problem}")
+        self._line, self._problem = line, problem
+
+    def within(self, file: str) -> str:
+        """`file:line: what is wrong`."""
+        return f"{file}:{self._line}: {self._problem}"
 
 
 def parse(
@@ -54,7 +62,7 @@ def parse(
             try:
                 found[name], rest = _value(rest, line, value_of, warn)
             except TemplateError as error:
-                raise DotenvError(f"line {line}: {error}") from None
+                raise DotenvError(line, str(error)) from None
         rest = _statement(rest)
     return found
 
@@ -68,7 +76,7 @@ def parse_raw(text: str) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not name or any(char.isspace() for char in name.strip()):
-            raise DotenvError(f"line {number}: {line!r} is not NAME=value")
+            raise DotenvError(number, f"{line!r} is not NAME=value: write it so")
         if equals:
             found[name.strip()] = value
     return found
@@ -95,7 +103,7 @@ def _name(text: str, line: int) -> tuple[str, str, bool]:
         if char in "=:\n":
             name = text[:index].rstrip()
             if " " in name:
-                raise DotenvError(f"line {line}: the name {name!r} contains a space")
+                raise DotenvError(line, f"the name {name!r} contains a space: remove it")
             return name, text[index + 1 :].lstrip(_BLANK), char == "\n"
         if (
             char not in _BLANK
@@ -104,9 +112,8 @@ def _name(text: str, line: int) -> tuple[str, str, bool]:
             and not char.isnumeric()
         ):
             first = text.partition("\n")[0]
-            raise DotenvError(
-                f"line {line}: unexpected character {char!r} in the variable name {first!r}"
-            )
+            problem = f"unexpected character {char!r} in the variable name {first!r}"
+            raise DotenvError(line, f"{problem}: write NAME=value")
     return "", text, False  # a name alone at the very end: the reference makes it a value
 
 
@@ -126,7 +133,7 @@ def _value(text: str, line: int, lookup: Lookup, warn: Warn) -> tuple[str, str]:
         index += step
     if index >= len(text):
         first = text.partition("\n")[0]
-        raise DotenvError(f"line {line}: unterminated quoted value {first}")
+        raise DotenvError(line, f"unterminated quoted value {first}: close the quote")
     value = "".join(chars)
     if quote == '"':
         value = substitute(_ESCAPE.sub(_escape, value), lookup, warn)

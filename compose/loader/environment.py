@@ -90,6 +90,6 @@ def _read(
                     place, f"unsupported env_file format {form!r}: leave it out, or use raw"
                 )
     except dotenv.DotenvError as error:
-        raise FaultError(place, f"{disk.shown(file)}: {error}") from None
+        raise FaultError(place, error.within(disk.shown(file))) from None
     except ProjectError as error:
         raise FaultError(place, str(error)) from None

@@ -124,7 +124,7 @@ def read_env_file(
     try:
         return dotenv.parse(disk.read_text(file, warn), lookup, warn, known)
     except dotenv.DotenvError as error:
-        raise ProjectError(f"{disk.shown(file)}: {error}") from None
+        raise ProjectError(error.within(disk.shown(file))) from None
 
 
 def _named_files(variables: Mapping[str, str], disk: Disk) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ BROKEN = {
     "an extends of a folder": ("services: {a: {extends: {file: folder, service: x}}}\n", "compose.yaml:1:26: services.a.extends.file: folder is a folder: name the file in it"),
     "an env_file that is missing": ("services: {a: {image: x, env_file: gone.env}}\n", "compose.yaml:1:26: services.a.env_file[0]: env file gone.env not found: create it, or say required: false"),
     "an env_file that is a folder": ("services: {a: {image: x, env_file: folder}}\n", "compose.yaml:1:26: services.a.env_file[0]: folder is a folder: name the file in it"),
-    "an env_file that is none": ("services: {a: {image: x, env_file: folder/odd.env}}\n", "compose.yaml:1:26: services.a.env_file[0]: folder/odd.env: line 1: the name 'A B' contains a space"),
+    "an env_file that is none": ("services: {a: {image: x, env_file: folder/odd.env}}\n", "compose.yaml:1:26: services.a.env_file[0]: folder/odd.env:1: the name 'A B' contains a space: remove it"),
     "a number of 5,000 digits": (f"services: {{a: {{image: x, scale: '{'9' * 5000}'}}}}\n", f"compose.yaml:1:26: services.a.scale: '{'9' * 30}' is too large: give a smaller number"),
 }  # fmt: skip
 

@@ -197,3 +197,13 @@ def test_a_chain_of_a_thousand_services_loads(tmp_path: Path) -> None:
 def test_a_service_that_is_not_there_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match='^no such service: wbe, did you mean "web"'):
         load(tmp_path, "services: {web: {image: x}}", services=("wbe",))
+
+
+def test_what_means_something_else_than_it_seems_is_warned_of(tmp_path: Path) -> None:
+    text = (
+        "services: {a: {image: x, volumes: ['v:/v', 'ww:/w', 'C:/a:/b', '/c']}}\n"
+        "volumes: {v: , ww: }\nnetworks: {default: {ipam: {options: {a: b}}}}\n"
+    )
+    drive, options = load(tmp_path, text).warnings
+    assert drive.startswith("services.a.volumes[0]: 'v:/v' reads as a path of Windows")
+    assert options == "networks.default.ipam.options is ignored, as docker compose does: remove it"
