@@ -59,6 +59,10 @@ def resolv_text(host: str, host_config: HostConfig, *, embedded: bool) -> str:
             if fields[:1] in (["search"], ["domain"])
             for word in fields[1:]
         ]
+    if not options:
+        options = [word for fields in lines if fields[:1] == ["options"] for word in fields[1:]]
+        if embedded:  # names of one word are ours: nobody is to try them with a search domain first
+            options = [option for option in options if not option.startswith("ndots:")]
     if embedded:
         servers = [DNS_ADDRESS]
         if not any(option.startswith("ndots:") for option in options):
@@ -67,8 +71,6 @@ def resolv_text(host: str, host_config: HostConfig, *, embedded: bool) -> str:
         servers = [
             fields[1] for fields in lines if fields[:1] == ["nameserver"] and len(fields) > 1
         ]
-    if not options:
-        options = [word for fields in lines if fields[:1] == ["options"] for word in fields[1:]]
     search = [] if search == ["."] else search
     text = "".join(f"nameserver {server}\n" for server in servers)
     text += f"search {' '.join(search)}\n" if search else ""

@@ -103,6 +103,16 @@ def test_internal_networks_have_no_way_out_nor_in_nor_to_the_hosts_services(
     assert lab.host.reaches("10.1.0.2", 80)  # the host may look in
     publish(lab, ["tcp", "0.0.0.0", 8080, "10.1.0.2", 80, False])
     assert not world.reaches("192.0.2.1", 8080)
+    # Not even a datagram that wants no answer, neither out nor in.
+    publish(lab, ["udp", "0.0.0.0", 8080, "10.1.0.2", 80, False])
+    for source, target, sink in (
+        (box, ("192.0.2.9", 80), world.listen("192.0.2.9", 80, socket.SOCK_DGRAM)),
+        (world, ("192.0.2.1", 8080), box.listen("10.1.0.2", 80, socket.SOCK_DGRAM)),
+    ):
+        sink.settimeout(0.25)
+        source.open(kind=socket.SOCK_DGRAM).sendto(b"word", target)
+        with pytest.raises(TimeoutError):
+            sink.recv(100)
     assert len(servers) == 8
 
 
@@ -119,16 +129,17 @@ def test_without_icc_containers_of_a_network_do_not_reach_each_other(lab: Lab, w
 def test_the_hosts_loopback_is_nobodys_but_the_hosts(lab: Lab, world: Site) -> None:
     network = lab.network("br-a", "10.1.0.1/24")
     box = lab.container(network, "10.1.0.2/24")
-    server = lab.host.listen("127.0.0.1", 7000)
+    server = lab.host.listen("127.0.0.1", 7000, socket.SOCK_DGRAM)
+    server.settimeout(0.25)
     # A program with CAP_NET_RAW, or a neighbour on the wire, sends to 127.0.0.1 by the host's MAC.
-    for site, link in ((box, "eth0"), (world, "wan0")):
+    for site, link, gateway in ((box, "eth0", "10.1.0.1"), (world, "wan0", "192.0.2.1")):
         site.run("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
-        site.run("ip", "route", "add", "127.0.0.1/32", "dev", link, "via",
-                 "10.1.0.1" if site is box else "192.0.2.1", "onlink")  # fmt: skip
-        assert not site.reaches("127.0.0.1", 7000)
-    server.settimeout(0.1)
-    with pytest.raises(TimeoutError):
-        server.accept()
+        site.run("ip", "route", "add", "127.0.0.1/32", "dev", link, "via", gateway, "onlink")
+        site.open(kind=socket.SOCK_DGRAM).sendto(b"MARKER", ("127.0.0.1", 7000))
+        with pytest.raises(TimeoutError):
+            server.recv(100)
+    lab.host.open(kind=socket.SOCK_DGRAM).sendto(b"own", ("127.0.0.1", 7000))
+    assert server.recv(100) == b"own"
     # Nor a port that is published there, for DNAT comes before routing.
     publish(lab, ["tcp", "127.0.0.1", 8080, "10.1.0.2", 80, False])
     behind = box.listen("10.1.0.2", 80)
@@ -348,3 +359,21 @@ def test_the_hosts_other_tables_are_as_they_were(lab: Lab) -> None:
     lab.perform("close")
     with lab.host.entered():
         assert nft.tables() == [(nft.INET, "somebodys")]
+
+
+@pytest.mark.parametrize("six", [False, True])
+def test_neighbours_are_not_tracked_even_where_bridged_frames_meet_the_firewall(
+    lab: Lab, six: bool
+) -> None:
+    for name in ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables"):
+        with lab.host.entered(), open(f"/proc/sys/net/bridge/{name}", "w") as stream:
+            stream.write("1")
+    network = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
+    a = lab.container(network, "10.1.0.2/24", "fd00:1::2/64")
+    b = lab.container(network, "10.1.0.3/24", "fd00:1::3/64")
+    place = "fd00:1::3" if six else "10.1.0.3"
+    server = b.listen(place, 80)
+    before = int(lab.host.sysctl("netfilter/nf_conntrack_count"))
+    a.connect(place, 80)
+    assert int(lab.host.sysctl("netfilter/nf_conntrack_count")) == before
+    assert server

@@ -152,10 +152,20 @@ def _wait_gone(pidfd: int) -> None:
 
 
 @contextmanager
-def open_town(folder: Path, pool: str, host: Site | None = None, **environ: str) -> Iterator[Town]:
-    """An engine in its own network namespace; at the end neither link nor rule of it is there."""
+def open_town(
+    folder: Path, pool: str, host: Site | None = None, resolv_conf: str = "", **environ: str
+) -> Iterator[Town]:
+    """An engine in its own network namespace; at the end neither link nor rule of it is there.
+
+    `resolv_conf` is what its host's /etc/resolv.conf says, if not the machine's.
+    """
     host = host or Site(new_namespace(), "host")
-    prefix = ("nsenter", f"--net=/proc/{os.getpid()}/fd/{host.netns}")
+    prefix: tuple[str, ...] = ("nsenter", f"--net=/proc/{os.getpid()}/fd/{host.netns}")
+    if resolv_conf:
+        file = folder / "resolv.conf"
+        file.write_text(resolv_conf)
+        script = f'mount --bind {file} /etc/resolv.conf && exec "$@"'
+        prefix = (*prefix, "unshare", "--mount", "sh", "-c", script, "sh")
     try:
         with running_engine(folder, pool, prefix=prefix, **environ) as engine:
             import_image(engine.host)

@@ -23,8 +23,11 @@ def test_hosts() -> None:
 
 
 def test_our_server_where_there_is_one() -> None:
-    text = resolv_text(HOST, HostConfig(dns=("8.8.8.8",)), embedded=True)
-    assert text == "nameserver 127.0.0.11\nsearch a.example b.example\noptions ndots:0\n"
+    host = f"{HOST}options ndots:5\n"
+    text = resolv_text(host, HostConfig(dns=("8.8.8.8",)), embedded=True)
+    assert text == "nameserver 127.0.0.11\nsearch a.example b.example\noptions rotate ndots:0\n"
+    asked = resolv_text(host, HostConfig(dns_options=("ndots:2",)), embedded=True)
+    assert asked.endswith("options ndots:2\n")
 
 
 def test_the_hosts_or_what_was_asked_for() -> None:
