@@ -37,7 +37,7 @@ def make_link(route: Route, request: dict[str, Any], netns_fd: int) -> None:
         return
     route.send(links.new_veth(request["veth"], parent, peer, request["mtu"]))
     # Frames of a bridge that meet the firewall come back to a container that asks for its own port.
-    hairpin = _is_set("bridge/bridge-nf-call-iptables")
+    hairpin = any(_is_set(f"bridge/bridge-nf-call-{name}") for name in ("iptables", "ip6tables"))
     if hairpin or request["isolated"]:
         index = links.index_of(request["veth"])
         isolated = request["isolated"]

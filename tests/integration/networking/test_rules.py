@@ -101,6 +101,9 @@ def test_internal_networks_have_no_way_out_nor_in_nor_to_the_hosts_services(
     assert not world.reaches("10.1.0.2", 80)
     assert not away.reaches("10.1.0.2", 80)
     assert lab.host.reaches("10.1.0.2", 80)  # the host may look in
+    six = box.listen("fd00:1::2", 80)
+    assert lab.host.reaches("fd00:1::2", 80, timeout=1)
+    assert six
     publish(lab, ["tcp", "0.0.0.0", 8080, "10.1.0.2", 80, False])
     assert not world.reaches("192.0.2.1", 8080)
     # Not even a datagram that wants no answer, neither out nor in.
@@ -317,24 +320,36 @@ def test_a_container_reaches_published_ports_of_others_and_its_own(
     path = "/proc/sys/net/bridge/bridge-nf-call-iptables"
     with lab.host.entered(), open(path, "w") as stream:
         stream.write(bridged_frames_meet_the_firewall)
-    one, two = lab.network("br-a", "10.1.0.1/24"), lab.network("br-b", "10.2.0.1/24")
-    box, other = lab.container(one, "10.1.0.2/24"), lab.container(two, "10.2.0.2/24")
-    mate = lab.container(one, "10.1.0.3/24")
-    publish(lab, ["tcp", "0.0.0.0", 8080, "10.1.0.2", 80, False])
-    server = box.listen("0.0.0.0", 80)
-    for site, place in ((other, "10.2.0.1"), (mate, "10.1.0.1"), (box, "10.1.0.1")):
-        assert site.reaches(place, 8080, timeout=1), place
-        echo_once(server)
+    one = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
+    two = lab.network("br-b", "10.2.0.1/24", "fd00:2::1/64")
+    box = lab.container(one, "10.1.0.2/24", "fd00:1::2/64")
+    mate = lab.container(one, "10.1.0.3/24", "fd00:1::3/64")
+    other = lab.container(two, "10.2.0.2/24", "fd00:2::2/64")
+    publish(
+        lab, ["tcp", "0.0.0.0", 8080, "10.1.0.2", 80, False],
+        ["tcp", "::", 8080, "fd00:1::2", 80, False],
+    )  # fmt: skip
+    four, six = box.listen("0.0.0.0", 80), box.listen("::", 80)
+    for site, number in ((other, 2), (mate, 1), (box, 1)):
+        for place, server in ((f"10.{number}.0.1", four), (f"fd00:{number}::1", six)):
+            assert site.reaches(place, 8080, timeout=2), place
+            echo_once(server)
 
 
 def test_a_routed_network_opens_its_published_ports_without_nat(lab: Lab, world: Site) -> None:
-    network = lab.network("br-a", "10.1.0.1/24", masqueraded=[], routed=[4])
-    box = lab.container(network, "10.1.0.2/24")
-    publish(lab, ["tcp", "", 0, "10.1.0.2", 80, True])
-    servers = [box.listen("0.0.0.0", 80), box.listen("0.0.0.0", 81)]
-    world.connect("10.1.0.2", 80)
-    assert echo_once(servers[0])[0] == "192.0.2.9"
-    assert not world.reaches("10.1.0.2", 81)
+    gateways = ("10.1.0.1/24", "fd00:1::1/64")
+    network = lab.network("br-a", *gateways, masqueraded=[], routed=[4, 6])
+    box = lab.container(network, "10.1.0.2/24", "fd00:1::2/64")
+    for place, any_address, seen in (
+        ("10.1.0.2", "0.0.0.0", "192.0.2.9"),
+        ("fd00:1::2", "::", "2001:db8::9"),
+    ):
+        publish(lab, ["tcp", "", 0, place, 80, True])
+        servers = [box.listen(any_address, 80), box.listen(any_address, 81)]
+        world.connect(place, 80)
+        assert echo_once(servers[0])[0] == seen
+        assert not world.reaches(place, 81)
+        world.run("/bin/busybox", "ping", "-c", "1", "-W", "2", place)
 
 
 def test_an_unprotected_network_is_open_from_outside_but_not_from_other_networks(
