@@ -64,11 +64,20 @@ def converge(aim: Aim, session: Session) -> int:
         from compose.operations.planning import rehearse_up
 
         return rehearse_up(aim, session)
-    aim = changed(aim, project=with_digests(aim.project))
+    aim = with_contexts_of(changed(aim, project=with_digests(aim.project)))
     client = session.client()
     with turn(session.endpoint, aim.project.name, session.progress.warn):
         aim = changed(aim, project=provided(aim.project, session))
         return _converge(aim, session, client)
+
+
+def with_contexts_of(aim: Aim) -> Aim:
+    """The aim, with the services that only builds need: their images are wanted, nothing else."""
+    from compose.operations.build_contexts import with_contexts
+
+    project = with_contexts(aim.project)
+    added = tuple(project.services.keys() - aim.project.services.keys())
+    return changed(aim, project=project, keep=(*aim.keep, *added)) if added else aim
 
 
 def provided(project: Project, session: Session) -> Project:

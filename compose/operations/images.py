@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from compose.engine_client.observe import observe
 from compose.engine_client.payloads.container import image_of
-from compose.errors import ProjectError
 from compose.model.record import Record, changed
+from compose.operations.build_contexts import with_contexts
 from compose.operations.build_query import BuildOptions
 from compose.operations.converge import image_names, warnings_of
 from compose.operations.rehearsal import rehearse
@@ -63,31 +63,13 @@ def named_only(project: Project, services: tuple[str, ...], *, dependencies: boo
     )
 
 
-def contexts_of(project: Project) -> set[str]:
-    """The services whose images builds of the project take as contexts."""
-    builds = [service.build for service in project.services.values() if service.build]
-    values = [value for build in builds for value in build.additional_contexts.values()]
-    return {value.removeprefix("service:") for value in values if value.startswith("service:")}
-
-
-def with_contexts(project: Project, whole: Project) -> Project:
-    """The project, with the services whose images its builds take as contexts."""
-    while missing := contexts_of(project) - project.services.keys():
-        found = {name: whole.services[name] for name in missing if name in whole.services}
-        if not found:
-            raise ProjectError(
-                f"service {min(missing)!r} is a build's context and not enabled: enable its profile"
-            )
-        project = changed(project, services={**project.services, **found})
-    return project
-
-
 def build(request: BuildRequest, session: Session) -> int:
     """Build the images. Raises ComposeError."""
     project = session.project(request.services).project
+    whole = project
     project = named_only(project, request.services, dependencies=request.with_dependencies)
-    if contexts_of(project) - project.services.keys():
-        project = with_contexts(project, session.project(()).project)
+    whole = changed(whole, services={**whole.disabled, **whole.services})
+    project = with_contexts(project, whole)
     for text in warnings_of(project):
         session.progress.warn(text)
     steps = order_builds(

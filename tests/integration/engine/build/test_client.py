@@ -378,3 +378,31 @@ def test_an_engine_that_is_killed_in_a_build_leaves_no_step_behind(
 def hang(folder: str) -> None:
     """A client whose build never ends."""
     Site(OwnEngine(Path(folder), {})).build("FROM busybox:bench\nRUN sleep 1000\n")
+
+
+def test_up_of_one_service_builds_what_its_image_is_made_from(shell: Shell) -> None:
+    shell.write(
+        compose_yaml=services(
+            web={
+                "build": {
+                    "context": ".",
+                    "dockerfile_inline": 'FROM base\nCMD ["sleep", "1000"]\n',
+                    "additional_contexts": {"base": "service:lower"},
+                },
+                "init": True,
+            },
+            lower={
+                "build": {
+                    "context": ".",
+                    "dockerfile_inline": "FROM busybox:bench\nRUN echo below > /below\n",
+                }
+            },
+        )
+    )
+    try:
+        shell.does("up", "-d", "web")
+        assert shell.does("exec", "-T", "web", "cat", "/below") == "below\n"
+        assert shell.does("ps", "--services", "-a") == "web\n"
+        assert "lower" not in shell.does("up", "-d", "web")
+    finally:
+        shell.does("down", "-t", "0")
