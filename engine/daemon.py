@@ -6,6 +6,7 @@ the DNS server, the bridges and the rules stay while any runs. Where none does, 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import shutil
@@ -183,8 +184,13 @@ async def accept(listener: trio.SocketListener, server: Server, nursery: trio.Nu
     while True:
         try:
             stream = await listener.accept()
-        except (trio.ClosedResourceError, OSError):
+        except trio.ClosedResourceError:
             return
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                return
+            await trio.sleep(0.1)  # somebody will hang up
+            continue
         nursery.start_soon(server.serve, stream)
 
 

@@ -43,14 +43,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/session", sessions.session),
     ("POST", "/grpc", build_handlers.grpc),
     ("POST", "/pycompose/stop", system_handlers.shut_down),
-    ("POST", "/swarm/leave", system_handlers.no_swarm),
     ("GET", "/plugins/{name}/json", system_handlers.no_plugin),
-    ("GET", "/swarm", system_handlers.no_swarm),
-    ("GET", "/nodes", system_handlers.no_swarm),
-    ("GET", "/services", system_handlers.no_swarm),
-    ("GET", "/secrets", system_handlers.no_swarm),
-    ("GET", "/configs", system_handlers.no_swarm),
-    ("GET", "/tasks", system_handlers.no_swarm),
     ("GET", "/containers/json", container_handlers.list_all),
     ("POST", "/containers/create", container_handlers.create),
     ("POST", "/containers/prune", container_handlers.prune),
@@ -119,6 +112,10 @@ DOCKERS = (
 )  # fmt: skip
 
 
+#: First parts of paths that only a swarm's manager answers.
+SWARMS = ("configs", "nodes", "secrets", "services", "swarm", "tasks")
+
+
 class Router:
     """Finds the handler of a request."""
 
@@ -142,7 +139,10 @@ class Router:
             match = pattern.fullmatch(path) if wanted == method else None
             if match:
                 return await handler(self._engine, exchange, match[1])
-        if path.split("/")[1] in DOCKERS:
+        first = path.split("/")[1]
+        if first in SWARMS and path not in ("/swarm/init", "/swarm/join"):
+            return await system_handlers.no_swarm(self._engine, exchange)
+        if first in DOCKERS:
             raise NotSupportedError(f"{method} {path} is not supported by this engine yet")
         return Response(404, {"message": "page not found"})
 

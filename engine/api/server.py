@@ -6,6 +6,7 @@ status; anything else is our bug: logged with its traceback, answered with 500.
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 import traceback
@@ -16,12 +17,20 @@ import h11
 import trio
 
 from engine.api.exchange import API_VERSION, CHUNK, MIN_API_VERSION, Exchange, Request, Response
-from engine.errors import EngineError, InvalidRequestError, NotModifiedError
+from engine.errors import EngineError, HostLimitError, InvalidRequestError, NotModifiedError
 
 if TYPE_CHECKING:
     from engine.api.routes import Router
 
 _VERSION = re.compile(r"/v(\d+)\.(\d+)(/.*)")
+#: What the host has run out of, and what helps.
+_LIMITS = {
+    errno.ENOSPC: "free space below the engine's root, e.g. by `pycompose system prune`",
+    errno.EDQUOT: "the quota of the engine's root is used up",
+    errno.EROFS: "the engine's root is on a read-only file system",
+    errno.EMFILE: "raise the engine's limit of open files (LimitNOFILE, ulimit -n)",
+    errno.ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
+}
 _SLASHES = re.compile("//+")
 HEAD_LIMIT = 1 << 16
 
@@ -83,19 +92,36 @@ class Server:
             response = await self._router.dispatch(exchange)
             if response is not None:
                 await exchange.respond(response)
-        except EngineError as error:
-            if exchange.answered:
-                return
-            document = None if isinstance(error, NotModifiedError) else {"message": str(error)}
-            await exchange.respond(Response(error.status, document))
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError):
             raise
-        except Exception as error:  # noqa: BLE001  # our bug; one request must not end the engine
+        except Exception as error:  # noqa: BLE001  # whatever it is, one request must not end the engine
+            await self._refuse(exchange, as_engine_error(error))
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        if not isinstance(error, EngineError):  # our bug
             print("error in", exchange.request.method, exchange.request.path, file=sys.stderr)  # noqa: T201  # the engine's log
             traceback.print_exception(error)
-            if not exchange.answered:
-                words = f"internal error: {type(error).__name__}: {error} (see the engine's log)"
-                await exchange.respond(Response(500, {"message": words}))
+            words = f"internal error: {type(error).__name__}: {error} (see the engine's log)"
+            error = EngineError(words)
+        if exchange.answered:
+            return  # the head is out; the client sees an answer without an end
+        document = None if isinstance(error, NotModifiedError) else {"message": str(error)}
+        await exchange.respond(Response(error.status, document))
+
+
+def as_engine_error(error: Exception) -> Exception:
+    """An error out of nurseries, and the host's limits in words; anything else as it is.
+
+    Connections that broke are raised again as what they are.
+    """
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, trio.BrokenResourceError | trio.ClosedResourceError):
+        raise error
+    if isinstance(error, OSError) and error.errno in _LIMITS:
+        place = f": {error.filename}" if error.filename else ""
+        return HostLimitError(f"{error.strerror}{place}", hint=_LIMITS[error.errno])
+    return error
 
 
 def read_request(event: h11.Request) -> Request:

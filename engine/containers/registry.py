@@ -1,4 +1,7 @@
-"""All containers of an engine by id and name: in memory, each change written to the database at once."""
+"""All containers of an engine by id and name: in memory, each change written to the database at once.
+
+On a full disk memory is ahead: what happens to containers is true, and is written when there is room.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers import docker_json
 from engine.containers.model import Container
-from engine.errors import ConflictError, InvalidRequestError, NotFoundError
+from engine.errors import ConflictError, HostLimitError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from engine.storage.database import Database
@@ -21,6 +24,8 @@ class Registry:
         self._database = database
         self._all: dict[str, Container] = {}
         self._ids: dict[str, str] = {}
+        self._unsaved: set[str] = set()  # changed or removed while the disk was full
+        database.retries.append(self.save)
         for (document,) in database.rows("SELECT document FROM containers ORDER BY created_ns"):
             container = docker_json.decode(Container, json.loads(document))
             self._all[container.id] = container
@@ -76,11 +81,9 @@ class Registry:
         """Replace fields; returns the container as it is now. Raises NotFoundError."""
         old = self.get(container_id)
         new = replace(old, **fields)
-        self._database.execute(
-            "UPDATE containers SET name = ?, document = ? WHERE id = ?",
-            (new.name, _encode(new), container_id),
-        )
         self._all[container_id] = new
+        self._unsaved.add(container_id)
+        self.save()
         if new.name != old.name:
             del self._ids[old.name]
             self._ids[new.name] = container_id
@@ -93,10 +96,27 @@ class Registry:
 
     def remove(self, container_id: str) -> None:
         """Forget a container. Idempotent."""
-        self._database.execute("DELETE FROM containers WHERE id = ?", (container_id,))
         container = self._all.pop(container_id, None)
         if container:
             self._ids.pop(container.name, None)
+        self._unsaved.add(container_id)
+        self.save()
+
+    def save(self) -> None:
+        """Write what has changed. What finds no room is kept, and tried again: containers go on."""
+        for container_id in tuple(self._unsaved):
+            container = self._all.get(container_id)
+            try:
+                if container is None:
+                    self._database.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+                else:
+                    self._database.execute(
+                        "UPDATE containers SET name = ?, document = ? WHERE id = ?",
+                        (container.name, _encode(container), container_id),
+                    )
+            except HostLimitError:
+                return
+            self._unsaved.discard(container_id)
 
 
 def _encode(container: Container) -> str:

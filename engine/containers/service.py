@@ -384,6 +384,7 @@ class Containers:
 
     async def _remove(self, container: Container, *, volumes: bool) -> None:
         exit_code = container.state.exit_code
+        await self._life.tidy(container.id)
         self.registry.remove(container.id)
         self.execs.forget(container.id)
         grave = self.layout.scratch / f"container-{container.id[:12]}"

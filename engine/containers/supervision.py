@@ -7,6 +7,7 @@ Everything here happens in the engine's nursery; nothing outlives the engine but
 
 from __future__ import annotations
 
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from engine.containers.live import Bell, Live, Wish
 from engine.containers.model import Health
 from engine.containers.probing import at_end, check_health
 from engine.containers.signals import parse_signal, takes_notice
-from engine.errors import ConflictError, EngineError, NotFoundError
+from engine.errors import ConflictError, EngineError, HostLimitError, NotFoundError
 from engine.processes.client import ExitRecord, StartError, read_exit
 from engine.runtime.cgroups import tree
 from engine.runtime.launch import reap
@@ -68,6 +69,7 @@ class Supervisor:
         self._removals: dict[str, Bell] = {}
         self._pauses: dict[str, trio.CancelScope] = {}  # before a restart
         self._delays: dict[str, float] = {}
+        self._entangled: set[str] = set()  # still on their networks, though they have ended
         self._wishes: dict[str, list[Wish]] = {}
 
     def lock(self, container_id: str) -> trio.Lock:
@@ -95,6 +97,7 @@ class Supervisor:
 
     async def launch(self, container: Container, *, by_user: bool = True) -> None:
         """Start the program and watch it. The state tells of a failure. Raises StartError, ..."""
+        await self.tidy(container.id)
         async with self._volumes.held(container):
             try:
                 launched = await self._launcher.launch(
@@ -103,6 +106,11 @@ class Supervisor:
             except EngineError as error:
                 self._settle_failure(container, error)
                 raise
+            except OSError as error:  # no room for its files
+                words = f"cannot start: {error.strerror}: {error.filename or ''}".rstrip(": ")
+                refused = HostLimitError(words)
+                self._settle_failure(container, refused)
+                raise refused from error
             container = self._settle_start(container, launched, by_user=by_user)
         self._publish(container, "start", {})
         self._volumes.tell_mounted(container)
@@ -269,6 +277,7 @@ class Supervisor:
         self._disappoint(container_id)
         self._locks.pop(container_id, None)
         self._delays.pop(container_id, None)
+        self._entangled.discard(container_id)
 
     async def _watch(self, container_id: str, live: Live) -> None:
         record = await live.monitor.wait_exit()
@@ -276,8 +285,7 @@ class Supervisor:
         if not record.finished_ns:  # nobody recorded the end: the monitor itself was killed
             await trio.to_thread.run_sync(reap, live.spec.cgroup)
         with trio.CancelScope(shield=True):
-            await self._launcher.leave_network(self._registry.get(container_id))
-            await self._networks.set_answering(container_id, answering=True)
+            await self._leave_network(container_id)
         self._live.pop(container_id, None)
         finished = record.finished_ns or time.time_ns()
         container = self._registry.get(container_id)
@@ -304,6 +312,21 @@ class Supervisor:
             self._nursery.start_soon(self._restart_after, container_id, delay)
         elif container.host_config.auto_remove:
             self._nursery.start_soon(self._remove, container_id)
+
+    async def tidy(self, container_id: str) -> None:
+        """Before a removal: what could not be done at the end."""
+        if container_id in self._entangled:
+            await self._leave_network(container_id)
+
+    async def _leave_network(self, container_id: str) -> None:
+        """Take what has ended off its networks; what the disk has no room for is done at its next start."""
+        try:
+            await self._launcher.leave_network(self._registry.get(container_id))
+            await self._networks.set_answering(container_id, answering=True)
+            self._entangled.discard(container_id)
+        except EngineError as error:
+            self._entangled.add(container_id)
+            print(f"cannot take {container_id[:12]} off its networks: {error}", file=sys.stderr)  # noqa: T201  # the engine's log
 
     def _announce_end(self, container: Container, record: ExitRecord) -> None:
         if record.oom_killed:

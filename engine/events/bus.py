@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.errors import HostLimitError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -55,13 +57,16 @@ class EventBus:
         """Record an event and hand it to every listener; never blocks."""
         event = Event(kind, action, actor_id, dict(attributes or {}), self._clock_ns())
         document = json.dumps([event.kind, event.action, event.actor_id, event.attributes])
-        self._database.execute(
-            "INSERT INTO events (time_ns, document) VALUES (?, ?)", (event.time_ns, document)
-        )
-        self._database.execute(
-            "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
-            (HISTORY,),
-        )
+        try:
+            self._database.execute(
+                "INSERT INTO events (time_ns, document) VALUES (?, ?)", (event.time_ns, document)
+            )
+            self._database.execute(
+                "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
+                (HISTORY,),
+            )
+        except HostLimitError:
+            pass  # a full disk: it is not remembered, but whoever listens hears it
         for listener in tuple(self._listeners):
             try:
                 listener.send_nowait(event)

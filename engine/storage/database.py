@@ -15,7 +15,7 @@ import trio
 from engine.errors import EngineError, HostLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: The schema as a list of steps; `user_version` of the file says how many have been taken.
@@ -71,6 +71,8 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        #: called now and then: to write what found no room before
+        self.retries: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, path: Path) -> Database:
@@ -115,12 +117,14 @@ class Database:
         self._connection.execute("COMMIT")
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Run one writing statement; returns the number of rows it changed."""
-        return self._connection.execute(statement, values).rowcount
+        """Run one writing statement; the number of rows it changed. Raises HostLimitError (a full disk)."""
+        with _told():
+            return self._connection.execute(statement, values).rowcount
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one writing statement for each row of values."""
-        self._connection.executemany(statement, rows)
+        """Run one writing statement for each row of values. Raises HostLimitError."""
+        with _told():
+            self._connection.executemany(statement, rows)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -131,12 +135,27 @@ class Database:
         log = self._path.with_name(f"{self._path.name}-wal")
         while True:
             await trio.sleep(LOOK)
+            for retry in self.retries:
+                retry()
             if log.exists() and log.stat().st_size > LOG_LIMIT:
                 await trio.to_thread.run_sync(_checkpoint, self._path)
 
     def close(self) -> None:
         """Close the file; the last writer checkpoints the log."""
         self._connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the disk refuses, as the host's fault."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if any(word in str(error) for word in ("full", "disk I/O", "readonly")):
+            raise HostLimitError(
+                f"no space left on device: the engine cannot write its database ({error})"
+            ) from error
+        raise
 
 
 def _checkpoint(path: Path) -> None:
