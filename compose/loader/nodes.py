@@ -31,6 +31,7 @@ class Reader:
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._overriding = False
         self._open: set[int] = set()
         self._seen: set[int] = set()
         self._aliased = self._count = self._from_aliases = 0
@@ -47,8 +48,16 @@ class Reader:
         if self._aliased:
             self._from_aliases += 1
             self._not_too_many(node)
-        if node.tag == "!override":
+        if node.tag == "!override" and not self._overriding:
             self.resets.append(path)
+            self._overriding = True  # a tag below it says nothing more
+            try:
+                return self._value(node, path)
+            finally:
+                self._overriding = False
+        return self._value(node, path)
+
+    def _value(self, node: Any, path: Path) -> Any:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
         known = id(node)
@@ -65,7 +74,9 @@ class Reader:
             found: Any = self._mapping(node, path)
         else:
             items = enumerate(node.value)
-            found = [self.value(v, (*path, i)) for i, v in items if v.tag != "!reset"]
+            found = [
+                self.value(v, (*path, i)) for i, v in items if v.tag != "!reset" or self._overriding
+            ]
         self._open.discard(known)
         self._aliased -= again
         return found
@@ -114,7 +125,7 @@ class Reader:
                 )
                 continue
             lines[key] = key_node.start_mark.line + 1
-            if value_node.tag == "!reset":
+            if value_node.tag == "!reset" and not self._overriding:
                 self.resets.append((*path, key))
             elif key == "<<" and key_node.tag == PLAIN:
                 merged += self._bases(value_node, path)

@@ -91,7 +91,7 @@ def go_number(number: float, *, smallest: int, largest: int = 21) -> str:
     sign = "-" if text.startswith("-") else ""
     mantissa, _, exponent = text.lstrip("-").partition("e")
     if not mantissa[0].isdigit():
-        return {"inf": sign.replace("", "+", 1)[:1] + "Inf", "nan": "NaN"}[mantissa]
+        return {"inf": (sign or "+") + "Inf", "nan": "NaN"}[mantissa]
     whole, _, fraction = mantissa.partition(".")
     fraction = "" if fraction == "0" else fraction
     digits = (whole + fraction).lstrip("0")

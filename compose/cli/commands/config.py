@@ -34,7 +34,8 @@ def config(options: Options, invocation: Invocation) -> int:
         invocation.load_request(),
         services=tuple(options.arguments),
         interpolate=not options.no_interpolate,
-        normalize=not options.no_normalize,
+        # With --compatibility the reference's `config` does not normalize either.
+        normalize=not (options.no_normalize or invocation.options.compatibility),
         resolve_paths=not options.no_path_resolution,
         consistency=not options.no_consistency,
         resolve_environment=not options.no_env_resolution,
