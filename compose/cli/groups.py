@@ -104,6 +104,7 @@ GROUPS: Mapping[str, Group] = {
             "rm": ("image.change", "Remove one or more images"),
             "save": ("image.transfer", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
             "sbom": ("image.making", "List the packages in an image (dpkg, apk, pip, npm) as SPDX JSON"),
+            "verify": ("image.making", "Check that an image is signed (cosign) by the owner of a public key"),
             "tag": ("image.change", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
         },
         {"list": "ls", "remove": "rm"},

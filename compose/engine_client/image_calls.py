@@ -78,6 +78,12 @@ def check_login(credentials: Mapping[str, Any]) -> Call:
     return json_call("POST", "/auth", dict(credentials))
 
 
+def signatures(name: str, auth: str) -> Call:
+    """The cosign signatures of an image, from its registry; of our own engine."""
+    headers = {"X-Registry-Auth": auth} if auth else {}
+    return Call("GET", f"/pycompose/signatures/{name}", headers=headers)
+
+
 def distribution(name: str, auth: str) -> Call:
     """The digest and platforms that a name has in its registry."""
     headers = {"X-Registry-Auth": auth} if auth else {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 from engine.api.exchange import Exchange, Response
-from engine.errors import EngineError, InvalidRequestError
+from engine.errors import EngineError, InvalidRequestError, NotFoundError
 from engine.images.reference import parse_reference
 from engine.images.registry.auth import Credentials, decode_registry_auth
 from engine.images.registry.search import login, search
+from engine.images.registry.signatures import fetch_signatures
 
 if TYPE_CHECKING:
     from engine.api.engine import Engine
@@ -113,6 +115,34 @@ async def distribution(engine: Engine, exchange: Exchange, name: str) -> Respons
                     **({"variant": one.variant} if one.variant else {}),
                 }
                 for one in platforms
+            ],
+        }
+    )
+
+
+async def signatures(engine: Engine, exchange: Exchange, name: str) -> Response:
+    """GET /pycompose/signatures/{name}, our own: an image's cosign signatures, unjudged.
+
+    They are about the image that is here under the name, else about the one in the registry.
+    """
+    credentials = decode_registry_auth(exchange.request.headers.get("x-registry-auth", ""))
+    reference = parse_reference(name)
+    try:
+        image = engine.images.find(name)
+    except NotFoundError:
+        digest = ""
+    else:
+        own = (one.partition("@") for one in image.digests)
+        digest = next((d for owner, _, d in own if owner == reference.familiar_name), "")
+        if not digest:
+            raise NotFoundError(f"{name} was made here: no registry has a signature of it")
+    digest, found = await fetch_signatures(reference, digest, credentials, engine.puller.settings)
+    return Response(
+        document={
+            "Digest": digest,
+            "Signatures": [
+                {"Payload": base64.b64encode(one.payload).decode(), "Signature": one.signature}
+                for one in found
             ],
         }
     )

@@ -77,6 +77,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/images/create", image_handlers.create),
     ("POST", "/images/prune", image_handlers.prune),
     ("GET", "/images/search", registry_handlers.find),
+    ("GET", "/pycompose/signatures/{image}", registry_handlers.signatures),
     ("POST", "/auth", registry_handlers.auth),
     ("GET", "/distribution/{image}/json", registry_handlers.distribution),
     ("POST", "/images/{image}/push", registry_handlers.push),

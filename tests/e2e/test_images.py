@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 import trio
 
 from tests.e2e.conftest import COMMAND, HOUSE, Person
-from tests.fakes.registry import Hang, Registry, Status, running_registry, tar
+from tests.fakes.registry import CONFIG, MANIFEST, Hang, Registry, Status, running_registry, tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,3 +191,33 @@ def test_an_image_tells_its_packages(person: Person, busybox: str, tmp_path: Pat
     assert urls == ["pkg:deb/debian/a@1?distro=debian-12"]
     assert person.does("image", "sbom", "tests/packages:1") == first
     assert person.does("ps", "-a", "-q", cwd=project(tmp_path, busybox)) == ""
+
+
+def test_a_signed_image_is_told_from_others(person: Person, shop: Shop, tmp_path: Path) -> None:
+    registry = shop.registry
+    top, _ = registry.add_image("app", "1", [tar({"a": b"1"})])
+    name = f"{registry.host}/app:1"
+    for key in ("mine", "other"):
+        make = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key]
+        subprocess.run(make, cwd=tmp_path, check=True)
+        show = ["openssl", "ec", "-in", key, "-pubout", "-out", f"{key}.pub"]
+        subprocess.run(show, cwd=tmp_path, check=True, capture_output=True)
+    verify = ["image", "verify", "--key", str(tmp_path / "mine.pub"), name]
+    unsigned = person.pycompose(*verify)
+    assert unsigned.returncode == 1
+    assert "is not signed" in unsigned.stderr
+    payload = json.dumps({"critical": {"image": {"docker-manifest-digest": top}}}).encode()
+    sign = ["openssl", "dgst", "-sha256", "-sign", "mine"]
+    raw = subprocess.run(sign, cwd=tmp_path, input=payload, check=True, capture_output=True).stdout
+    note = {"dev.cosignproject.cosign/signature": base64.b64encode(raw).decode()}
+    kind = "application/vnd.dev.cosign.simplesigning.v1+json"
+    layer = {"mediaType": kind, "size": len(payload), "digest": registry.add_blob(payload)}
+    config = {"mediaType": CONFIG, "size": 2, "digest": registry.add_blob(b"{}")}
+    document = {"schemaVersion": 2, "config": config, "layers": [{**layer, "annotations": note}]}
+    registry.add_manifest("app", f"{top.replace(':', '-')}.sig", MANIFEST, document)
+    assert f"{top} is signed" in person.does(*verify)
+    person.does("image", "pull", "-q", name)
+    assert f"{top} is signed" in person.does(*verify)
+    other = person.pycompose("image", "verify", "--key", str(tmp_path / "other.pub"), name)
+    assert other.returncode == 1
+    assert "its signatures are others'" in other.stderr

@@ -1,4 +1,4 @@
-"""`image bootstrap` and `sbom`: images made of packages, and the packages in an image."""
+"""`image bootstrap`, `sbom` and `verify`: where images come from, and what is in them."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ def sbom(options: Options, invocation: Invocation) -> int:
     return 0
 
 
+def verify(options: Options, invocation: Invocation) -> int:
+    """Print the digest that is signed."""
+    from compose.operations.signatures import verify as operation
+
+    if not options.key:
+        raise UsageError("image verify needs a public key: give --key FILE")
+    name = options.arguments[0]
+    print(f"{name}: {operation(invocation.session(quiet=True), name, options.key)} is signed")
+    return 0
+
+
 COMMANDS = {
     "bootstrap": Command(
         "image bootstrap [OPTIONS] NAME",
@@ -71,6 +82,14 @@ COMMANDS = {
             Flag("output", "o", kind="text", help="To this file instead of standard output"),
         ),
         sbom,
+        least=1,
+        most=1,
+    ),
+    "verify": Command(
+        "image verify --key FILE IMAGE",
+        "Check that an image is signed (cosign) by the owner of a public key",
+        (Flag("key", kind="text", help="The public key, in PEM"),),
+        verify,
         least=1,
         most=1,
     ),
