@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 SMALLEST_MEMORY = 6 << 20
 IPC_MODES = ("", "none", "private", "shareable", "host")
-#: What to map the container's user ids to: a range of its own, or the host's ids as they are.
-USERNS_MODES = ("", "host", "auto", "private")
+USERNS_MODES = ("", "host")
 
 
 def check_limits(host: HostConfig) -> None:
@@ -110,6 +109,8 @@ def check_modes(config: Config, host: HostConfig) -> None:
         ("cgroup namespace", host.cgroupns_mode, ("", "private", "host")),
         ("user namespace", host.userns_mode, USERNS_MODES),
     ):
+        if (what, mode) == ("user namespace", "auto"):
+            raise NotSupportedError("the user namespace mode auto is not supported: leave it out")
         joins = what in ("PID", "IPC") and len(mode) > 10 and mode.startswith("container:")
         if mode not in plain and not joins:
             raise InvalidRequestError(f"invalid {what} mode: {mode}")

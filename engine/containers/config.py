@@ -134,6 +134,7 @@ class BindOptions:
     create_mountpoint: bool = optional(False)
     read_only_non_recursive: bool = optional(False)
     read_only_force_recursive: bool = optional(False)
+    map_owner: bool = optional(False)  # ours: the folder's owner is, inside, the container's user
 
 
 @dataclass(frozen=True, slots=True)

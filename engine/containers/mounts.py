@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.model import MountPoint
 from engine.errors import InvalidRequestError, NotSupportedError
-from engine.runtime.mounting import ATTRIBUTES
+from engine.runtime.mounting import ATTRIBUTES, MAP_OWNER
 from engine.runtime.spec import Mount
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def parse_bind(text: str) -> MountPoint:
     source, target = parts[0], _clean(parts[1])
     options = parts[2].split(",") if len(parts) == 3 else []
     read_only, propagation, no_copy = False, "", False
+    owner = (MAP_OWNER,) if MAP_OWNER in options and source.startswith("/") else ()
     for option in options:
         if option in ("ro", "rw"):
             read_only = option == "ro"
@@ -75,13 +76,13 @@ def parse_bind(text: str) -> MountPoint:
             propagation = option
         elif option == "nocopy":
             no_copy = True
-        elif option not in (*_LABELS, *_IGNORED):
+        elif option not in (*_LABELS, *_IGNORED, *owner):
             raise InvalidRequestError(f'invalid mode: {option} in "{text}"')
     mode = ",".join(options)
     if source.startswith("/"):
         return MountPoint(
             "bind", target, source=posixpath.normpath(source), mode=mode, rw=not read_only,
-            propagation=propagation or "rprivate", options=("create",),
+            propagation=propagation or "rprivate", options=("create", *owner),
         )  # fmt: skip
     if propagation:
         raise InvalidRequestError(f'invalid mode: {propagation} is for binds only, in "{text}"')
@@ -163,8 +164,12 @@ def _bind_options(bind: BindOptions | None) -> tuple[str, ...]:
         raise InvalidRequestError(
             "ReadOnlyNonRecursive and ReadOnlyForceRecursive cannot be set at the same time"
         )
-    create = ("create",) if bind.create_mountpoint else ()
-    return (*create, "ro-top") if bind.read_only_non_recursive else create
+    asked = {
+        "create": bind.create_mountpoint,
+        "ro-top": bind.read_only_non_recursive,
+        MAP_OWNER: bind.map_owner,
+    }
+    return tuple(option for option, wanted in asked.items() if wanted)
 
 
 def _from_container(text: str, find: Callable[[str], Container]) -> Iterable[MountPoint]:
@@ -223,8 +228,9 @@ def runtime_mounts(
             how = "bind" if point.non_recursive else "rbind"
             if locked and "ro-top" in point.options:
                 locked = ("ro-top",)
+            owner = (MAP_OWNER,) if MAP_OWNER in point.options else ()
             made[point.destination] = Mount(
-                "bind", point.destination, point.source, (how, point.propagation, *locked)
+                "bind", point.destination, point.source, (how, point.propagation, *locked, *owner)
             )
     return tuple(made.values())
 

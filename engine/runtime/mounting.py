@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
+from engine.runtime.idmap import map_to_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.runtime.spec import Mount, Rootfs
 
@@ -30,6 +31,8 @@ ATTRIBUTES = {
     "nodiratime": sc.MOUNT_ATTR_NODIRATIME,
 }
 PROPAGATION = {"private": sc.MS_PRIVATE, "slave": sc.MS_SLAVE, "shared": sc.MS_SHARED}
+#: The option of a bind by which its owner is the container's user (see idmap).
+MAP_OWNER = "map-owner"
 _SEARCH = os.O_PATH | os.O_CLOEXEC
 _IN_ROOT = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
 
@@ -77,8 +80,11 @@ def mount_filesystem(kind: str, data: str = "", attributes: int = 0, source: str
         os.close(context)
 
 
-def clone_mount(mount: Mount) -> int:
-    """A detached copy of the mount that holds a bind's source, with its options applied."""
+def clone_mount(mount: Mount, who: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> int:
+    """A detached copy of the mount that holds a bind's source, with its options applied.
+
+    `who` tells the container's user and group, for whom an owner is mapped.
+    """
     options = set(mount.options)
     recursive = "rbind" in options
     flags = sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC | (sc.AT_RECURSIVE if recursive else 0)
@@ -92,6 +98,8 @@ def clone_mount(mount: Mount) -> int:
     attributes = attributes_of(options)
     if attributes:
         sc.mount_setattr(tree, set_=attributes, recursive=recursive)
+    if MAP_OWNER in options:
+        map_to_owner(tree, *who())
     if "ro-top" in options:  # what is mounted below stays as it is
         sc.mount_setattr(tree, set_=sc.MOUNT_ATTR_RDONLY)
     for option in options:
@@ -130,10 +138,12 @@ def inside(namespace: str) -> Iterator[None]:
         os.close(other)
 
 
-def make_mount(root: int, mount: Mount) -> None:
+def make_mount(
+    root: int, mount: Mount, who: Callable[[], tuple[int, int]] = lambda: (0, 0)
+) -> None:
     """Make one mount of the spec at its target below `root`."""
     if mount.kind == "bind":
-        detached = clone_mount(mount)
+        detached = clone_mount(mount, who)
         folder = stat.S_ISDIR(os.fstat(detached).st_mode)
     else:
         detached = mount_filesystem(

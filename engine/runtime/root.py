@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.runtime import mounting
 from engine.runtime import syscalls as sc
+from engine.runtime.identity import read_identity
 from engine.runtime.program import Refusal
 
 if TYPE_CHECKING:
@@ -30,9 +31,15 @@ def build_root(spec: ContainerSpec) -> int:
     sc.mount("", "/", "", sc.MS_REC | _propagation(spec))
     root = mounting.mount_overlay(spec.rootfs)
     sc.move_mount(root, sc.AT_FDCWD, spec.rootfs.merged)
+    process = spec.process
+
+    def who() -> tuple[int, int]:
+        identity = read_identity(root, process.user, process.groups)
+        return identity.uid, identity.gid
+
     for mount in spec.mounts:
         try:
-            mounting.make_mount(root, mount)
+            mounting.make_mount(root, mount, who)
         except OSError as error:
             source = f"{mount.source} to " if mount.kind == "bind" else ""
             source = f"{mount.subpath} in {source}" if mount.subpath else source

@@ -88,3 +88,27 @@ async def test_a_resource_limit_is_set_or_refused_never_cut(cell: Cell) -> None:
         own = cell.host.hard_limits["nofile"]
         with pytest.raises(HostLimitError, match=f"can give at most {own}"):
             cell.spec("true", rlimits=(Rlimit("nofile", 10, own + 1),))
+
+
+async def test_a_bind_mapped_to_its_owner(cell: Cell, tmp_path: Path) -> None:
+    source = tmp_path / "project"
+    (source / "deep").mkdir(parents=True)
+    (source / "others").write_text("x")
+    for path in (source, source / "deep"):
+        os.chown(path, 1234, 1235)
+    mount = Mount("bind", "/v", str(source), ("rbind", "rprivate", "map-owner"))
+    for user, inside in (("", "0:0"), ("www", "33:33")):
+        script = "stat -c %u:%g /v /v/deep; echo hello >/v/deep/by-$(id -u); stat -c %u /v/others"
+        done = await cell.sh(script, user=user, mounts=(mount,))
+        assert done.out.split()[:2] == [inside, inside]
+        # Root has changed places with the owner; for another user root stays root.
+        assert done.out.split()[2] == ("1234" if user == "" else "0")
+        made = source / f"deep/by-{inside.split(':')[0]}"
+        assert made.read_text() == "hello\n"
+        assert (made.stat().st_uid, made.stat().st_gid) == (1234, 1235)
+
+
+async def test_a_file_system_that_cannot_be_mapped_is_named(cell: Cell) -> None:
+    mount = Mount("bind", "/v", "/proc", ("bind", "map-owner"))
+    with pytest.raises(StartError, match="cannot mount /proc to /v: .* map-owner needs"):
+        await cell.run("true", mounts=(mount,))

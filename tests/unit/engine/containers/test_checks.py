@@ -92,6 +92,11 @@ def test_modes(field: str, mode: str, words: str) -> None:
         check_modes(Config(), replace(HostConfig(), **{field: mode}))
 
 
+def test_a_user_namespace_of_ones_own_is_refused_by_name() -> None:
+    with pytest.raises(NotSupportedError, match="user namespace mode auto is not supported"):
+        check_modes(Config(), HostConfig(userns_mode="auto"))
+
+
 def test_modes_that_exclude_an_option() -> None:
     with pytest.raises(InvalidRequestError, match="hostname and the UTS mode"):
         check_modes(Config(hostname="x"), HostConfig(uts_mode="host"))

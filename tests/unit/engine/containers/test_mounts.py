@@ -55,3 +55,11 @@ def test_in_the_kernels_terms() -> None:
     assert "noexec" in made["/t"].options
     assert "noexec" not in made["/e"].options
     assert made["/etc/hosts"].source == "/f"
+
+
+def test_a_bind_mapped_to_its_owner() -> None:
+    point = parse_bind("/src:/dst:ro,map-owner")
+    (mount,) = runtime_mounts([point], {}, {})
+    assert set(mount.options) == {"rbind", "rprivate", "ro", "map-owner"}
+    with pytest.raises(InvalidRequestError, match="map-owner"):
+        parse_bind("volume:/dst:map-owner")
