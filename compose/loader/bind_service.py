@@ -143,6 +143,7 @@ def _mount(part: Full) -> Mount:
         bind_create_host_path=bind.get("create_host_path", False),
         bind_recursive=bind.get("recursive", ""),
         bind_selinux=bind.get("selinux", ""),
+        bind_map_owner=bind.get("x-map-owner") is True,
         volume_nocopy=volume.get("nocopy", False),
         volume_subpath=volume.get("subpath", ""),
         volume_labels=volume.get("labels", {}),

@@ -98,6 +98,7 @@ class Mount(Record):
     bind_create_host_path: bool = False
     bind_recursive: str = ""
     bind_selinux: str = ""
+    bind_map_owner: bool = False  # x-map-owner, ours: its owner is, inside, the container's user
     volume_nocopy: bool = False
     volume_subpath: str = ""
     volume_labels: Mapping[str, str] = EMPTY

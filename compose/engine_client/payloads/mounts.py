@@ -89,6 +89,8 @@ def bind_string(mount: Mount, source: str) -> str:
     options = ["ro" if mount.read_only else "rw"]
     if mount.bind_selinux:
         options.append(mount.bind_selinux)
+    if mount.bind_map_owner:
+        options.append("map-owner")
     return f"{source}:{mount.target}:{','.join(options)}"
 
 
@@ -108,6 +110,7 @@ def mount_object(mount: Mount, source: str) -> dict[str, Any]:
                 "NonRecursive": mount.bind_recursive == "disabled",
                 "ReadOnlyNonRecursive": mount.bind_recursive == "writable",
                 "ReadOnlyForceRecursive": mount.bind_recursive == "readonly",
+                "MapOwner": mount.bind_map_owner,
             }
         case "volume":
             options = {
