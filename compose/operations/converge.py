@@ -160,6 +160,7 @@ def image_names(project: Project) -> tuple[str, ...]:
     names = [image_of(project, service) for service in project.services.values()]
     for service in project.services.values():
         names += [mount.source for mount in service.volumes if mount.type == "image"]
+        names += [hook.image for hook in service.pre_start if hook.image]
     return tuple(dict.fromkeys(names))
 
 

@@ -68,6 +68,7 @@ def before_start(service: Service, hook: Hook) -> Service:
     hook's program; nothing published, nothing restarted. Pure."""
     return changed(
         service,
+        image=hook.image or service.image,
         command=hook.command,
         entrypoint=(),
         user=hook.user or service.user,

@@ -50,14 +50,16 @@ def plan_images(
             )  # fmt: skip
             steps.append(step)
             pulled[image] = step.id
-        for at, mount in enumerate(service.volumes):
-            if mount.type == "image" and mount.source not in images and mount.source not in pulled:
-                step = PullImage(
-                    id=f"pull {mount.source}", cause="missing", service=f"{name}:volume {at}",
-                    image=mount.source,
-                )  # fmt: skip
+        beside = [
+            (f"{name}:volume {at}", mount.source)
+            for at, mount in enumerate(service.volumes) if mount.type == "image"
+        ]  # fmt: skip
+        beside += [(f"{name}:pre_start {at}", hook.image) for at, hook in enumerate(service.pre_start) if hook.image]  # fmt: skip
+        for what, other in beside:
+            if other not in images and other not in pulled:
+                step = PullImage(id=f"pull {other}", cause="missing", service=what, image=other)
                 steps.append(step)
-                pulled[mount.source] = step.id
+                pulled[other] = step.id
         steps += build_steps(service, image, how, policy, pulled, present=local is not None)
     return Plan(order_builds(steps, project))
 

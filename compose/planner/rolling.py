@@ -112,8 +112,9 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
         if step.id in done or step.id not in left:
             return
         del left[step.id]
-        for need in sorted(step.needs & left.keys()):
-            visit(left[need])
+        for need in sorted(step.needs):
+            if need in left:
+                visit(left[need])
         done[step.id] = step
 
     for step in steps:

@@ -71,15 +71,19 @@ class Starting:
             return
         before = self._dependencies(service)
         done: set[str] = set()
-        for one in todo:
-            needs = before | ({one.made_by} - {""})
-            for index in range(len(service.pre_start)):
+        once: set[str] = set()
+        for at, one in enumerate(todo):
+            needs = before | ({one.made_by} - {""}) | once
+            for index, hook_before in enumerate(service.pre_start):
+                if at and not hook_before.per_replica:
+                    continue
                 first = RunHook(
                     id=f"pre_start {index} {one.name}", needs=frozenset(needs),
                     service=service.name, ref=one.ref, name=one.name, moment="pre_start", index=index,
                 )  # fmt: skip
                 self._steps.append(first)
                 needs = {first.id}
+                once |= set() if hook_before.per_replica else {first.id}
             start = StartContainer(
                 id=f"start {one.name}", needs=frozenset(needs),
                 cause=one.cause, service=service.name, ref=one.ref, name=one.name,

@@ -386,3 +386,26 @@ def test_a_service_run_beside_the_others_gets_its_networks_and_volumes() -> None
     beside = changed(wanted, services={}, disabled={"web": web})
     plan = planned(beside, beside=("web",))
     assert [step.id for step in plan.steps] == ["create network x_default", "create volume x_v"]
+
+
+def test_a_hook_before_the_start_for_each_replica_or_once() -> None:
+    hooks = (Hook(("a",)), Hook(("b",), per_replica=False))
+    plan = planned(project(service("web", scale=2, pre_start=hooks)))
+    assert text(plan)[3:] == [
+        "4. pre_start 0 x-web-1 after 2",
+        "5. pre_start 1 x-web-1 after 4",
+        "6. start x-web-1 (missing) after 5",
+        "7. pre_start 0 x-web-2 after 3, 5",
+        "8. start x-web-2 (missing) after 7",
+    ]
+
+
+def test_an_order_for_any_needs() -> None:
+    wanted = project(
+        service("d", depends_on=["a", "b", "c"], environment={"A": "2"}),
+        service("c", network_mode="service:a", depends_on=["a"], scale=2),
+        service("a"),
+        service("b", scale=2),
+    )
+    before = after(project(service("b"), service("d", scale=2)))
+    assert planned(wanted, after(wanted, before)).steps == ()
