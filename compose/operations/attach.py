@@ -31,6 +31,8 @@ def attach(request: AttachRequest, session: Session) -> int:
     """Join a service's container until it ends; returns its exit code. Raises ComposeError."""
     with session.client() as client:
         ref = running_container(client, session.project_name(), request.service, request.number)
+        if session.dry_run:
+            return 0
         return join_running(client, ref, request)
 
 
