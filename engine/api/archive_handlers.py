@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from engine.containers import archive
 from engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from engine.api.engine import Engine
@@ -29,19 +31,21 @@ TAR = "application/x-tar"
 async def stat(engine: Engine, exchange: Exchange, name: str) -> Response:
     """HEAD /containers/{id}/archive."""
     container, path = _subject(engine, exchange, name)
-    async with engine.containers.volume_use.held(container):
-        found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
+    with _while_there(engine, container):
+        async with engine.containers.volume_use.held(container):
+            found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
     return Response(headers={"X-Docker-Container-Path-Stat": stat_header(found)})
 
 
 async def get(engine: Engine, exchange: Exchange, name: str) -> None:
     """GET /containers/{id}/archive."""
     container, path = _subject(engine, exchange, name)
-    async with engine.containers.volume_use.held(container):
-        found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
-        headers = {"X-Docker-Container-Path-Stat": stat_header(found)}
-        async with exchange.stream(TAR, headers=headers) as body:
-            await send_written(body, partial(_read, _opened(engine, container, path)))
+    with _while_there(engine, container):
+        async with engine.containers.volume_use.held(container):
+            found = await trio.to_thread.run_sync(_stat, _opened(engine, container, path))
+            headers = {"X-Docker-Container-Path-Stat": stat_header(found)}
+            async with exchange.stream(TAR, headers=headers) as body:
+                await send_written(body, partial(_read, _opened(engine, container, path)))
     engine.containers.publish(container, "archive-path")
 
 
@@ -56,8 +60,9 @@ async def put(engine: Engine, exchange: Exchange, name: str) -> Response:
         keep_kind=query.flag("noOverwriteDirNonDir"),
         own=query.flag("copyUIDGID"),
     )
-    async with engine.containers.volume_use.held(container):
-        await read_received(exchange.body(), write)
+    with _while_there(engine, container):
+        async with engine.containers.volume_use.held(container):
+            await read_received(exchange.body(), write)
     engine.containers.publish(container, "extract-to-dir")
     return Response(200)
 
@@ -66,9 +71,20 @@ async def export(engine: Engine, exchange: Exchange, name: str) -> None:
     """GET /containers/{id}/export."""
     container = engine.containers.find(name)
     root = engine.containers.rootfs(container)
-    async with exchange.stream("application/octet-stream") as body:
-        await send_written(body, partial(_export, archive.opened_layers(root)))
+    with _while_there(engine, container):
+        async with exchange.stream("application/octet-stream") as body:
+            await send_written(body, partial(_export, archive.opened_layers(root)))
     engine.containers.publish(container, "export")
+
+
+@contextmanager
+def _while_there(engine: Engine, container: Container) -> Iterator[None]:
+    """Files that vanish since their container is being removed: that is said. Raises NotFoundError."""
+    try:
+        yield
+    except* OSError:
+        engine.containers.get(container.id)
+        raise
 
 
 def stat_header(found: PathStat) -> str:

@@ -55,7 +55,7 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
 async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /containers/{id}/json."""
     container = engine.containers.find(name)
-    document = container_json.inspect(engine, container)
+    document = container_json.inspect(engine, container, exchange.request.version)
     if exchange.request.flag("size"):
         await container_json.add_sizes(engine, [container], [document])
     return Response(document=document)
@@ -68,6 +68,8 @@ async def create(engine: Engine, exchange: Exchange) -> Response:
         raise InvalidRequestError("invalid JSON: the body must be an object")
     host = document.get("HostConfig") or {}
     networking = document.get("NetworkingConfig") or {}
+    if not any(_json_name(field) in document for field in fields(Config)):
+        raise InvalidRequestError("Config cannot be empty in order to create a container")
     request = ContainerRequest(
         docker_json.decode(Config, document, "Config"),
         docker_json.decode(HostConfig, host, "HostConfig"),
@@ -183,9 +185,10 @@ async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
 async def resize(engine: Engine, exchange: Exchange, name: str) -> Response:
     """POST /containers/{id}/resize."""
     request = exchange.request
+    rows, columns = request.number("h", 0) or 0, request.number("w", 0) or 0
     container = engine.containers.find(name)
     live = engine.containers.live(container.id)
-    await live.monitor.resize(request.number("h", 0) or 0, request.number("w", 0) or 0)
+    await live.monitor.resize(rows, columns)
     return Response(200)
 
 

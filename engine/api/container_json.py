@@ -9,11 +9,14 @@ import trio
 
 from engine.api.times import human_duration, rfc3339
 from engine.containers import docker_json
+from engine.runtime import defaults
+from engine.runtime.security_options import parse_security_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.api.engine import Engine
+    from engine.containers.config import HostConfig
     from engine.containers.model import Container, EndpointSettings, Health, MountPoint
     from engine.networks.model import Endpoint
 
@@ -39,8 +42,8 @@ def summary(engine: Engine, container: Container) -> dict[str, Any]:
     }
 
 
-def inspect(engine: Engine, container: Container) -> dict[str, Any]:
-    """GET /containers/{id}/json."""
+def inspect(engine: Engine, container: Container, version: tuple[int, int]) -> dict[str, Any]:
+    """GET /containers/{id}/json, as API `version` has it."""
     endpoints = engine.networks.endpoints_for(container.id)
     folder = engine.layout.container(container.id)
     document: dict[str, Any] = {
@@ -62,7 +65,7 @@ def inspect(engine: Engine, container: Container) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": engine.containers.execs.of(container.id) or None,
-        "HostConfig": docker_json.encode(container.host_config),
+        "HostConfig": _host_config(engine, container.host_config),
         "GraphDriver": {
             "Name": "overlay2",
             "Data": {
@@ -75,7 +78,28 @@ def inspect(engine: Engine, container: Container) -> dict[str, Any]:
         "Config": docker_json.encode(container.config),
         "NetworkSettings": _network_settings(engine, container, endpoints),
     }
+    if version < (1, 45):
+        _put_names_among_aliases(document["NetworkSettings"]["Networks"])
     return document
+
+
+def _host_config(engine: Engine, host_config: HostConfig) -> dict[str, Any]:
+    """HostConfig with the paths that are hidden and locked where the request left them to the engine."""
+    document: dict[str, Any] = docker_json.encode(host_config)
+    security = parse_security_options(host_config.security_opt or ())
+    is_open = host_config.privileged or security.system_paths_unconfined
+    if host_config.masked_paths is None and not is_open:
+        document["MaskedPaths"] = [*defaults.MASKED_PATHS, *engine.host.thermal_paths]
+    if host_config.readonly_paths is None and not is_open:
+        document["ReadonlyPaths"] = list(defaults.READONLY_PATHS)
+    return document
+
+
+def _put_names_among_aliases(networks: dict[str, dict[str, Any]]) -> None:
+    """Before 1.45 Aliases had the short id and the host name too, which DNSNames has now."""
+    for entry in networks.values():
+        if entry["DNSNames"]:  # the container's own name is the first of them
+            entry["Aliases"] = entry["DNSNames"][1:] or None
 
 
 async def add_sizes(

@@ -37,13 +37,20 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
     shared = shared_sizes(everything) if request.flag("shared-size") else {}
     return Response(
         document=[
-            summary(image, shared=shared.get(image.id, -1))
+            summary(image, request.version, shared=shared.get(image.id, -1))
             for image in everything
             if test(image) and (request.flag("all") or image.references or image.id not in parents)
         ]
     )
 
 
+#: What an image's Config always had before 1.50; from then on only what the image itself says.
+OLD_CONFIG = {
+    "Hostname": "", "Domainname": "", "User": "", "AttachStdin": False, "AttachStdout": False,
+    "AttachStderr": False, "Tty": False, "OpenStdin": False, "StdinOnce": False, "Env": None,
+    "Cmd": None, "Image": "", "Volumes": None, "WorkingDir": "", "Entrypoint": None,
+    "OnBuild": None, "Labels": None,
+}  # fmt: skip
 LIST_FILTERS = ("before", "dangling", "label", "label!", "reference", "since", "until")
 PRUNE_FILTERS = ("dangling", "label", "label!", "until")
 
@@ -135,8 +142,10 @@ def shared_sizes(images: Iterable[Image]) -> dict[str, int]:
     }
 
 
-def summary(image: Image, *, shared: int = -1, containers: int = -1) -> dict[str, Any]:
-    """An entry of the list; -1 is Docker's word for what was not counted."""
+def summary(
+    image: Image, version: tuple[int, int], *, shared: int = -1, containers: int = -1
+) -> dict[str, Any]:
+    """An entry of the list, as API `version` has it; -1 is Docker's word for what was not counted."""
     return {
         "Id": image.id,
         "ParentId": image.parent,
@@ -147,6 +156,7 @@ def summary(image: Image, *, shared: int = -1, containers: int = -1) -> dict[str
         "SharedSize": shared,
         "Labels": image.config.get("Labels"),
         "Containers": containers,
+        **({"VirtualSize": image.size} if version < (1, 44) else {}),
     }
 
 
@@ -163,7 +173,9 @@ async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
         "Created": document.get("created") or rfc3339(0),
         "DockerVersion": document.get("docker_version", ""),
         "Author": document.get("author", ""),
-        "Config": image.config,
+        "Config": image.config
+        if exchange.request.version >= (1, 50)
+        else OLD_CONFIG | image.config,
         "Architecture": document.get("architecture", ""),
         **({"Variant": document["variant"]} if document.get("variant") else {}),
         "Os": document.get("os", "linux"),

@@ -43,6 +43,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/session", sessions.session),
     ("POST", "/grpc", build_handlers.grpc),
     ("POST", "/pycompose/stop", system_handlers.shut_down),
+    ("GET", "/plugins", system_handlers.no_plugins),
     ("GET", "/plugins/{name}/json", system_handlers.no_plugin),
     ("GET", "/containers/json", container_handlers.list_all),
     ("POST", "/containers/create", container_handlers.create),

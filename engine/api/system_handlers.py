@@ -54,8 +54,10 @@ async def version(engine: Engine, exchange: Exchange) -> Response:
 
 async def info(engine: Engine, exchange: Exchange) -> Response:
     """GET /info."""
-    del exchange
-    return Response(document=await trio.to_thread.run_sync(info_json, engine, _counts(engine)))
+    document = await trio.to_thread.run_sync(info_json, engine, _counts(engine))
+    if exchange.request.version < (1, 42):  # limits that the kernel has given up
+        document |= {"KernelMemory": False, "KernelMemoryTCP": False}
+    return Response(document=document)
 
 
 def _counts(engine: Engine) -> Counts:
@@ -81,7 +83,10 @@ async def disk_usage(engine: Engine, exchange: Exchange) -> Response:
         shared = image_handlers.shared_sizes(everything)
         images = [
             image_handlers.summary(
-                image, shared=shared[image.id], containers=len(engine.images.users(image.id))
+                image,
+                exchange.request.version,
+                shared=shared[image.id],
+                containers=len(engine.images.users(image.id)),
             )
             for image in everything
         ]
@@ -129,6 +134,12 @@ async def no_swarm(engine: Engine, exchange: Exchange) -> Response:
         "to connect this node to swarm and try again."
     )
     return Response(503, {"message": message})
+
+
+async def no_plugins(engine: Engine, exchange: Exchange) -> Response:
+    """GET /plugins: none is ever installed."""
+    del engine, exchange
+    return Response(document=[])
 
 
 async def no_plugin(engine: Engine, exchange: Exchange, name: str) -> Response:

@@ -11,11 +11,33 @@ from engine.errors import InvalidRequestError, NotSupportedError
 from engine.host import RLIMITS
 
 if TYPE_CHECKING:
-    from engine.containers.config import Config, HostConfig
+    from collections.abc import Iterable
+
+    from engine.containers.config import Config, HealthConfig, HostConfig
 
 SMALLEST_MEMORY = 6 << 20
+SHORTEST_NS = 1_000_000  # of a health check's durations
 IPC_MODES = ("", "none", "private", "shareable", "host")
 USERNS_MODES = ("", "host")
+
+
+def check_environment(env: Iterable[str]) -> None:
+    """Every variable has a name. Raises InvalidRequestError."""
+    for entry in env:
+        if not entry.partition("=")[0]:
+            raise InvalidRequestError(f"invalid environment variable: {entry}")
+
+
+def check_health(health: HealthConfig) -> None:
+    """Durations are 0 (inherited) or at least 1ms, retries not negative. Raises InvalidRequestError."""
+    for name, nanoseconds in (
+        ("Interval", health.interval), ("Timeout", health.timeout),
+        ("StartPeriod", health.start_period), ("StartInterval", health.start_interval),
+    ):  # fmt: skip
+        if nanoseconds and nanoseconds < SHORTEST_NS:
+            raise InvalidRequestError(f"{name} in Healthcheck cannot be less than 1ms")
+    if health.retries < 0:
+        raise InvalidRequestError("Retries in Healthcheck cannot be negative")
 
 
 def check_limits(host: HostConfig) -> None:

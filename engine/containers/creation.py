@@ -15,7 +15,7 @@ from engine.containers.log_options import check_log_driver
 from engine.containers.model import Container, EndpointSettings
 from engine.containers.mounts import decide_mounts
 from engine.containers.signals import parse_signal
-from engine.errors import InvalidRequestError, NotSupportedError
+from engine.errors import InvalidRequestError, NotFoundError, NotSupportedError
 
 if TYPE_CHECKING:
     import random
@@ -54,7 +54,9 @@ def plan_container(
         )
     config = merge_config(request.config, docker_json.decode(Config, image.config))
     host_config = _settle_host_config(request.host_config)
+    checks.check_environment(request.config.env)
     _check(config, host_config)
+    _check_links(host_config, find)
     command = (*(config.entrypoint or ()), *(config.cmd or ()))
     if not command:
         raise InvalidRequestError("no command specified")
@@ -139,6 +141,8 @@ def _check(config: Config, host_config: HostConfig) -> None:
     checks.check_limits(host_config)
     checks.check_modes(config, host_config)
     checks.check_devices(host_config)
+    if config.healthcheck:
+        checks.check_health(config.healthcheck)
     if config.stop_signal:
         parse_signal(config.stop_signal)
     check_log_driver(host_config.log_config.type)
@@ -167,6 +171,18 @@ def _check(config: Config, host_config: HostConfig) -> None:
         raise InvalidRequestError(
             f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
         )
+
+
+def _check_links(host_config: HostConfig, find: Callable[[str], Container]) -> None:
+    """Links of the default bridge name containers that are there. Raises InvalidRequestError."""
+    if host_config.network_mode != "bridge":
+        return
+    for link in host_config.links or ():
+        name = link.partition(":")[0]
+        try:
+            find(name)
+        except NotFoundError as error:
+            raise InvalidRequestError(f"could not get container for {name}: {error}") from error
 
 
 def _networks(request: ContainerRequest, host_config: HostConfig) -> Mapping[str, EndpointSettings]:

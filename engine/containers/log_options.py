@@ -29,6 +29,8 @@ OPTIONS = {
     "journald": (*_COMMON, *_CACHE),
     "syslog": (*_COMMON, *_CACHE, "syslog-address", "syslog-facility", "syslog-format"),
 }
+#: Docker's drivers for one vendor's receiver each, and for Windows.
+OTHERS = ("awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "splunk")
 FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
     "ftp", "", "", "", "", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
@@ -42,15 +44,22 @@ _PLACE = re.compile(r"\{\{-? *\.(\w+) *-?\}\}")
 
 
 def check_log_driver(name: str) -> None:
-    """Raises NotSupportedError for a driver that is unknown, or has no receiver on this host."""
+    """Raises NotSupportedError for a driver that only Docker has, or without a receiver on this host.
+
+    InvalidRequestError for one that nobody has.
+    """
     if name == "journald" and not os.path.exists(JOURNAL):
         raise NotSupportedError(
             f"logging driver 'journald' is not available: this host has no systemd journal ({JOURNAL})"
         )
-    if name != "none" and name not in OPTIONS:
-        raise NotSupportedError(
-            f"logging driver {name!r} is not supported: use {', '.join(OPTIONS)} or none"
-        )
+    if name == "none" or name in OPTIONS:
+        return
+    known = f"use {', '.join(OPTIONS)} or none"
+    if name in OTHERS:
+        raise NotSupportedError(f"logging driver {name!r} is not supported: {known}")
+    raise InvalidRequestError(
+        f'error looking up logging plugin {name}: plugin "{name}" not found', hint=known
+    )
 
 
 def log_target(container: Container, path: str, image_name: str = "") -> LogTarget:

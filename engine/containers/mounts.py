@@ -11,9 +11,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from engine.containers.model import MountPoint
-from engine.errors import InvalidRequestError, NotSupportedError
+from engine.errors import InvalidRequestError, NotFoundError, NotSupportedError
 from engine.runtime.mounting import ATTRIBUTES, MAP_OWNER
 from engine.runtime.spec import Mount
+from engine.volumes.local_driver import no_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -124,7 +125,7 @@ def _from_request(request: MountRequest) -> MountPoint:
         volume = request.volume_options
         driver = volume.driver_config if volume else None
         if driver and driver.name not in ("", "local"):
-            raise NotSupportedError(f"volume driver {driver.name!r} is not supported: use local")
+            raise NotFoundError(no_driver(driver.name))
         point = _volume(request.source, target)
         _check_subpath(volume.subpath if volume else "")
         return MountPoint(
@@ -147,8 +148,13 @@ def _from_request(request: MountRequest) -> MountPoint:
         return MountPoint(
             "image", target, source=request.source, rw=not request.read_only, subpath=below
         )
-    raise NotSupportedError(
-        f"mounts of type {request.type!r} are not supported: use bind, volume, tmpfs or image"
+    if request.type in ("cluster", "npipe"):
+        raise NotSupportedError(
+            f"mounts of type {request.type!r} are not supported: use bind, volume, tmpfs or image"
+        )
+    raise InvalidRequestError(
+        f'invalid mount config for type "{request.type}": mount type unknown',
+        hint="use bind, volume, tmpfs or image",
     )
 
 
@@ -178,9 +184,13 @@ def _from_container(text: str, find: Callable[[str], Container]) -> Iterable[Mou
         raise InvalidRequestError(f'invalid mode "{mode}" in volumes-from "{text}"')
     from dataclasses import replace
 
+    try:
+        other = find(name)
+    except NotFoundError as error:
+        raise InvalidRequestError(str(error)) from error
     return [
         replace(point, rw=point.rw and mode != "ro")
-        for point in find(name).mounts
+        for point in other.mounts
         if point.type != "tmpfs"
     ]
 

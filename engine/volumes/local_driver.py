@@ -26,6 +26,14 @@ _BIND = ("bind", "rbind")
 _PLAIN = ("rw", "defaults", "async", "suid", "dev", "exec", "auto", "user", "_netdev", "relatime")
 
 
+def no_driver(name: str) -> str:
+    """The words for a driver that is not there, as Docker has them. Pure."""
+    return (
+        f'error looking up volume plugin {name}: plugin "{name}" not found '
+        "(this engine has the local driver)"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MountPlan:
     """What the options ask for; `bind` uses the device in place."""

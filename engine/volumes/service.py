@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from engine.errors import ConflictError, InvalidRequestError, NotFoundError, NotSupportedError
+from engine.errors import ConflictError, InvalidRequestError, NotFoundError
 from engine.images.compression import open_tar
 from engine.images.pack import pack_layer
 from engine.images.unpack import unpack_layer
@@ -106,10 +106,7 @@ class Volumes:
     ) -> Volume:
         """Make a volume, or find the one of that name. Raises InvalidRequestError, ConflictError."""
         if driver not in ("", "local"):
-            raise NotSupportedError(
-                f'error looking up volume plugin {driver}: plugin "{driver}" not found',
-                hint="this engine has the local driver",
-            )
+            raise NotFoundError(f"create {name}: {local_driver.no_driver(driver)}")
         plan_of(options or {})
         anonymous = not name
         name = name or secrets.token_hex(32)

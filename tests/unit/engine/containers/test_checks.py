@@ -8,13 +8,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.checks import check_devices, check_limits, check_modes, parse_set
-from engine.containers.config import Config, DeviceMapping, HostConfig, Ulimit, WeightDevice
+from engine.containers.checks import (
+    check_devices,
+    check_environment,
+    check_health,
+    check_limits,
+    check_modes,
+    parse_set,
+)
+from engine.containers.config import (
+    Config,
+    DeviceMapping,
+    HealthConfig,
+    HostConfig,
+    Ulimit,
+    WeightDevice,
+)
 from engine.containers.inputs import check_against_host
 from engine.errors import InvalidRequestError, NotSupportedError
 from engine.host import probe_host
 
 MB = 1 << 20
+
+
+@pytest.mark.parametrize("entry", ["=x", "=", ""])
+def test_a_variable_without_a_name_is_refused(entry: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"invalid environment variable: {entry}"):
+        check_environment(("A=1", "B", entry))
+
+
+@pytest.mark.parametrize(
+    ("health", "words"),
+    [
+        (HealthConfig(interval=999_999), "Interval in Healthcheck cannot be less than 1ms"),
+        (HealthConfig(timeout=1), "Timeout in"),
+        (HealthConfig(start_period=-1), "StartPeriod in"),
+        (HealthConfig(start_interval=1), "StartInterval in"),
+        (HealthConfig(retries=-1), "Retries in Healthcheck cannot be negative"),
+    ],
+)
+def test_health_checks_of_no_length(health: HealthConfig, words: str) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        check_health(health)
+    check_health(HealthConfig(interval=1_000_000))
 
 
 @pytest.mark.parametrize(

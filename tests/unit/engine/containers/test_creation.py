@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from engine.containers.config import Config, HealthConfig, HostConfig, LogConfig, RestartPolicy
+from engine.containers.config import (
+    Config,
+    DriverConfig,
+    HealthConfig,
+    HostConfig,
+    LogConfig,
+    MountRequest,
+    RestartPolicy,
+    VolumeOptions,
+)
 from engine.containers.creation import merge_config, plan_container
 from engine.containers.model import Container, ContainerRequest, EndpointSettings, NetworkingConfig
-from engine.errors import EngineError, InvalidRequestError
+from engine.errors import EngineError, InvalidRequestError, NotFoundError, NotSupportedError
 from engine.images.model import Image
 
 IMAGE = Config(
@@ -17,7 +26,7 @@ IMAGE = Config(
 
 
 def nobody(name: str) -> Container:
-    raise LookupError(name)
+    raise NotFoundError(f"No such container: {name}")
 
 
 def plan(request: ContainerRequest) -> Container:
@@ -72,3 +81,46 @@ def test_what_cannot_be_is_refused(request_: ContainerRequest, words: str) -> No
 def test_without_a_command_there_is_nothing_to_run() -> None:
     with pytest.raises(InvalidRequestError, match="no command specified"):
         plan(replace(ContainerRequest(Config()), config=Config(entrypoint=("",), cmd=())))
+
+
+@pytest.mark.parametrize(
+    "host", [HostConfig(links=("nope:x",)), HostConfig(volumes_from=("nope",))]
+)
+def test_who_is_not_there_is_the_requests_fault(host: HostConfig) -> None:
+    with pytest.raises(InvalidRequestError, match="No such container: nope"):
+        plan(ContainerRequest(Config(image="i"), host))
+
+
+def test_links_of_other_networks_are_names_only() -> None:
+    host = HostConfig(links=("nope:x",), network_mode="front")
+    assert plan(ContainerRequest(Config(image="i"), host)).host_config.links == ("nope:x",)
+
+
+@pytest.mark.parametrize(
+    ("driver", "error"), [("nope", InvalidRequestError), ("gelf", NotSupportedError)]
+)
+def test_a_logging_driver_that_nobody_has_is_a_mistake(
+    driver: str, error: type[EngineError]
+) -> None:
+    with pytest.raises(error, match="use json-file, local"):
+        plan(ContainerRequest(Config(image="i"), HostConfig(log_config=LogConfig(driver))))
+
+
+@pytest.mark.parametrize(
+    ("mount", "error"),
+    [
+        (MountRequest("foo", target="/x"), InvalidRequestError),
+        (MountRequest("cluster", target="/x"), NotSupportedError),
+        (
+            MountRequest(
+                "volume",
+                target="/x",
+                volume_options=VolumeOptions(driver_config=DriverConfig("nope")),
+            ),
+            NotFoundError,
+        ),
+    ],
+)
+def test_a_mount_of_a_kind_that_is_not_there(mount: MountRequest, error: type[EngineError]) -> None:
+    with pytest.raises(error):
+        plan(ContainerRequest(Config(image="i"), HostConfig(mounts=(mount,))))
