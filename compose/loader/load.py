@@ -223,8 +223,6 @@ def unhonoured(full: Mapping[str, Any]) -> list[str]:
     """What newer versions of the specification have and we do not do: told, not passed over."""
     found = []
     for name, service in full["services"].items():
-        if (service.get("build") or {}).get("no_cache_filter"):
-            found.append(f"services.{name}.build.no_cache_filter is not honoured: use no_cache")
         for index, hook in enumerate(service.get("pre_start", ())):
             place = f"services.{name}.pre_start[{index}]"
             if hook.get("image"):

@@ -77,6 +77,7 @@ def _target(
         "platforms": list(build.platforms),
         "pull": build.pull or request.pull,
         "no-cache": build.no_cache or request.no_cache,
+        "no-cache-filter": list(dict.fromkeys((*build.no_cache_filter, *request.no_cache_filter))),
         "network": build.network,
         "shm-size": str(build.shm_size or ""),
         "ulimits": [

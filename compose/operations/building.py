@@ -50,6 +50,9 @@ async def build_image(
     own = OWN_SERVER in (await engine.do(calls.PING)).headers.get("server", "")
     if not own:
         _refuse_foreign(service, options)
+        if uncached_stages(service, options):
+            place = f"services.{service.name}.build.no_cache_filter"
+            tell(_warning(f"{place} needs pycompose's own engine: this one may use its cache"))
     sources = read_places(service, "cache_from")
     targets = read_places(service, "cache_to")
     if targets and not own:
@@ -111,7 +114,7 @@ def _material(
     """What is given beside the context, the context's tar, the Dockerfile's name in it."""
     build = service.build
     assert build is not None
-    flags = {"check": options.check, "no_cache_filter": list(options.no_cache_filter)}
+    flags = {"check": options.check, "no_cache_filter": uncached_stages(service, options)}
     if REMOTE.match(build.context):
         text = build.dockerfile_inline or None
         inputs = gather_inputs(project, service, agents, text, **flags)
@@ -135,6 +138,12 @@ def _material(
     if context.text is not None:
         inputs = BuildInputs({**inputs.document, "dockerfile": context.text}, inputs.folders)
     return inputs, context.pieces(), context.dockerfile
+
+
+def uncached_stages(service: Service, options: BuildOptions) -> list[str]:
+    """The stages whose cache is not used: the file's, then the command line's."""
+    assert service.build is not None
+    return list(dict.fromkeys((*service.build.no_cache_filter, *options.no_cache_filter)))
 
 
 def _stdin() -> Iterator[bytes]:

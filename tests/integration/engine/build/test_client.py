@@ -125,6 +125,31 @@ def test_up_builds_and_builds_again_only_when_told(shell: Shell) -> None:
         shell.does("down", "-t", "0")
 
 
+def test_no_cache_filter_of_the_file_and_the_command_line(shell: Shell) -> None:
+    build = {"context": ".", "no_cache_filter": ["first"]}
+    shell.write(
+        compose_yaml=services(web={"build": build}),
+        Dockerfile="FROM busybox:bench AS first\nRUN echo ncf-1 > /1\n"
+        "FROM busybox:bench AS second\nRUN echo ncf-2 > /2\n"
+        "FROM busybox:bench\nRUN echo ncf-3 > /3\nCOPY --from=first /1 /1\nCOPY --from=second /2 /2\n",
+    )
+    shell.does("build")
+
+    def ran(*arguments: str) -> set[str]:
+        """The RUN steps that were not taken from the cache."""
+        lines = shell.does("--progress", "plain", "build", *arguments).splitlines()
+        steps = {
+            line.partition(" ")[0]: line.partition("RUN ")[2] for line in lines if "] RUN " in line
+        }
+        cached = {line.partition(" ")[0] for line in lines if line.endswith(" CACHED")}
+        return {step.partition(" >")[0] for number, step in steps.items() if number not in cached}
+
+    assert ran() == {"echo ncf-1"}
+    assert ran("--no-cache-filter", "second") == {"echo ncf-1", "echo ncf-2"}
+    printed = json.loads(shell.does("build", "--print", "--no-cache-filter", "second"))
+    assert printed["target"]["web"]["no-cache-filter"] == ["first", "second"]
+
+
 def test_flags(shell: Shell) -> None:
     shell.write(compose_yaml=services(web={"build": "."}), Dockerfile="FROM busybox:bench AS b\nARG X\nRUN echo x=$X\nCMD [\"a\"]\n")  # fmt: skip
     assert "x=fromflag" in shell.does("build", "--build-arg", "X=fromflag")

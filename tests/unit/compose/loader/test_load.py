@@ -173,9 +173,10 @@ def test_what_newer_versions_add_is_read_or_told(tmp_path: Path) -> None:
     loaded = load(tmp_path, text)
     service = loaded.project.services["a"]
     assert service.pull_policy == "every_5400s"
+    assert service.build is not None
+    assert service.build.no_cache_filter == ("t",)
     assert [hook.command for hook in service.pre_start] == [("x",), ("z",)]
     assert loaded.warnings == (
-        "services.a.build.no_cache_filter is not honoured: use no_cache",
         "services.a.pre_start[0].image is not honoured: the hook runs in the service's own image",
         "services.a.pre_start[0].per_replica is not honoured: the hook runs for every replica",
     )
