@@ -44,12 +44,47 @@ class Command(NamedTuple):
 
 
 class Invocation:
-    """The global flags and the environment: from them come the session and the streams."""
+    """The global flags and the environment: from them come the session and the streams.
 
-    def __init__(self, options: Options) -> None:
+    `of_project` is for docker compose's commands, which heed the project's .env; docker's do not.
+    """
+
+    def __init__(self, options: Options, *, of_project: bool = True) -> None:
         self.options = options
-        self.environment = dict(os.environ)
+        self._of_project = of_project
+        self._environment: dict[str, str] | None = None
         self._session: Session | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The shell's variables, and those COMPOSE_ ones of .env (or --env-file) that it lacks."""
+        if self._environment is None:
+            shell = dict(os.environ)
+            self._environment = shell
+            if self._of_project and self._may_have_env_file(shell):
+                from compose.loader.settings import settings_in_env_files
+                from compose.loader.sources import Disk
+
+                request = self.load_request()
+                found = settings_in_env_files(request, Disk(request.working_dir))
+                self._environment = {**found, **shell}
+        return self._environment
+
+    def _may_have_env_file(self, shell: dict[str, str]) -> bool:
+        """Whether it is worth a look: most projects have no .env, and need not pay for one."""
+        options = self.options
+        if options.env_file or "COMPOSE_ENV_FILES" in shell or "COMPOSE_FILE" in shell:
+            return True
+        named = options.project_directory or options.workdir
+        if not named and options.file and options.file[0] != "-":
+            named = os.path.dirname(options.file[0])  # noqa: PTH120
+        folder = os.path.join(current_folder(shell), named)  # noqa: PTH118
+        while not os.path.exists(f"{folder}/.env"):  # noqa: PTH110
+            parent = os.path.dirname(folder)  # noqa: PTH120
+            if parent == folder:
+                return False
+            folder = parent
+        return True
 
     def load_request(self) -> Any:
         """What the loader is asked for."""

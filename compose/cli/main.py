@@ -177,7 +177,7 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
         raise UsageError(f"--dry-run is for a project's commands: {name} has no rehearsal")
     options["dry_run"] = options.dry_run or given.get("dry_run", False)
     command.check_arguments(given.arguments)
-    invocation = Invocation(options)
+    invocation = Invocation(options, of_project=rehearses(name))
     invocations.append(invocation)
     return command.run(given, invocation)
 

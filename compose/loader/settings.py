@@ -32,6 +32,14 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 
+#: What of .env speaks of files; the rest of its COMPOSE_ variables are settings of the command.
+_OF_THE_PLACE = (
+    "COMPOSE_FILE",
+    "COMPOSE_PATH_SEPARATOR",
+    "COMPOSE_ENV_FILES",
+    "COMPOSE_DISABLE_ENV_FILE",
+)
+
 
 class Settings(Record):
     """The answers; `files` are absolute, "-" is standard input, () if there are none."""
@@ -44,11 +52,49 @@ class Settings(Record):
     env_files: tuple[str, ...] = ()
 
 
+class _Place(Record):
+    """Where the project lies and what its variables are: all that is known without reading YAML."""
+
+    files: tuple[str, ...]
+    working_dir: str
+    variables: dict[str, str]
+    env_files: tuple[str, ...]
+
+
 def resolve(request: LoadRequest, opened: Files, warn: Callable[[str], None]) -> Settings:
     """The settings. Raises ProjectError, UsageError."""
-    disk = opened.disk
     if request.project_name and request.project_name != normal_name(request.project_name):
         raise UsageError(_invalid(request.project_name))
+    place = _place(request, opened.disk, warn)
+    variables = place.variables
+    profiles = request.profiles or tuple(
+        # Nothing said is the profile "", as in the reference: a service may name it.
+        part.strip()
+        for part in variables.get("COMPOSE_PROFILES", "").split(",")
+    )
+    name = _name(request, place.files, place.working_dir, variables, opened, warn)
+    variables["COMPOSE_PROJECT_NAME"] = name
+    return Settings(name, place.files, place.working_dir, profiles, variables, place.env_files)
+
+
+def settings_in_env_files(request: LoadRequest, disk: Disk) -> dict[str, str]:
+    """The COMPOSE_ variables of .env (or --env-file) that act as if the shell had them.
+
+    Not those that say where the project lies: `resolve` reads them, each with its own rule. A file
+    that cannot be read has none: `resolve` tells what is wrong with it.
+    """
+    try:
+        variables = _place(request, disk, lambda _text: None).variables
+    except (ProjectError, UsageError):
+        return {}
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.startswith("COMPOSE_") and name not in _OF_THE_PLACE
+    }
+
+
+def _place(request: LoadRequest, disk: Disk, warn: Callable[[str], None]) -> _Place:
     folder = disk.absolute(request.project_directory) if request.project_directory else ""
     variables = dict(request.environment)
     variables.setdefault("PWD", disk.folder)
@@ -61,14 +107,7 @@ def resolve(request: LoadRequest, opened: Files, warn: Callable[[str], None]) ->
         files = _named_files(variables, disk) or discover(folder or disk.folder, disk, warn)
     working_dir = _folder(folder, files, disk)
     read = _dotenv(env_files, working_dir, variables, disk, warn, read)
-    profiles = request.profiles or tuple(
-        # Nothing said is the profile "", as in the reference: a service may name it.
-        part.strip()
-        for part in variables.get("COMPOSE_PROFILES", "").split(",")
-    )
-    name = _name(request, files, working_dir, variables, opened, warn)
-    variables["COMPOSE_PROJECT_NAME"] = name
-    return Settings(name, files, working_dir, profiles, variables, read)
+    return _Place(files, working_dir, variables, read)
 
 
 def _folder(folder: str, files: Iterable[str], disk: Disk) -> str:

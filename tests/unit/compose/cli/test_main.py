@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,59 @@ def test_the_parallel_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", "many")
     with pytest.raises(UsageError, match="COMPOSE_PARALLEL_LIMIT"):
         invocation().parallel()
+
+
+ENV_FILE = """COMPOSE_ANSI=always
+COMPOSE_PROGRESS=json
+COMPOSE_PARALLEL_LIMIT=7
+COMPOSE_STATUS_STDOUT=1
+COMPOSE_REMOVE_ORPHANS=${YES}
+COMPOSE_PROJECT_NAME=named
+COMPOSE_FILE=other.yaml
+OTHER=thing
+YES=true
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "folder"),
+    [
+        ((), "project"),
+        ((), "project/below"),
+        (("--project-directory", "project"), ""),
+        (("-f", "project/compose.yaml"), ""),
+        (("--env-file", "project/.env"), ""),
+    ],
+)
+def test_settings_may_stand_in_the_env_file(
+    argv: tuple[str, ...], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in os.environ:
+        if name.startswith("COMPOSE_") or name in ("NO_COLOR", "PWD"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("YES", "1")
+    (tmp_path / "project" / "below").mkdir(parents=True)
+    (tmp_path / "project" / "compose.yaml").write_text("services: {}")
+    (tmp_path / "project" / "other.yaml").write_text("services: {}")
+    (tmp_path / "other.yaml").write_text("services: {}")
+    (tmp_path / "project" / ".env").write_text(ENV_FILE)
+    monkeypatch.chdir(tmp_path / folder)
+    found = invocation(*argv)
+    assert found.ansi() == "always"
+    assert found.progress_mode() == "json"
+    assert found.parallel() == 7
+    assert found.status_stream() is sys.stdout
+    assert found.is_on("COMPOSE_REMOVE_ORPHANS")
+    assert found.environment["COMPOSE_PROJECT_NAME"] == "named"
+    assert not {"COMPOSE_FILE", "OTHER"} & set(found.environment)  # the loader's own business
+    assert found.session().identity()[0] == "named"
+    assert not invocation("--env-file", "nowhere", *argv).is_on("COMPOSE_REMOVE_ORPHANS")
+    monkeypatch.setenv("COMPOSE_REMOVE_ORPHANS", "0")
+    monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", "2")
+    assert not invocation(*argv).is_on("COMPOSE_REMOVE_ORPHANS")
+    assert invocation(*argv).parallel() == 2
+    options = parse(list(argv), entry.GLOBAL_FLAGS, interspersed=False, command="pycompose")
+    assert Invocation(options, of_project=False).progress_mode() != "json"  # docker's commands
 
 
 @pytest.mark.parametrize(
