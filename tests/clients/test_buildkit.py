@@ -122,6 +122,23 @@ def test_large_contexts(compose: Compose) -> None:
     assert "8b7e4e1d" in said or "/c/big" in said
 
 
+def test_cache_options_are_honoured_or_named(compose: Compose, client: docker.DockerClient) -> None:
+    build = {
+        "context": ".", "cache_from": ["127.0.0.1:1/nobody/there:cache", "type=azblob,name=n,account_url=http://127.0.0.1:1,secret_access_key=hidden"],
+        "cache_to": ["type=inline"],
+    }  # fmt: skip
+    compose.write(
+        compose_yaml={"services": {"web": {"image": "bk/cached:1", "build": build}}},
+        Dockerfile="FROM busybox:bench\nRUN echo cache-options > /x\n",
+    )
+    said = compose.does("build")
+    assert "cache_from 127.0.0.1:1/nobody/there:cache: cannot reach the registry" in said
+    assert "WARNING: cache_from type=azblob,name=n is not supported and has no effect" in said
+    assert "hidden" not in said
+    config = b"".join(client.images.get("bk/cached:1").save())
+    assert b"pycompose.cache" in config
+
+
 def test_failures_are_told_as_failures(compose: Compose) -> None:
     compose.write(compose_yaml={"services": {"web": {"build": "."}}}, Dockerfile="FROM busybox:bench\nRUN echo last-words; exit 7\n")  # fmt: skip
     done = compose.run("build")

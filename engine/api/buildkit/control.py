@@ -8,8 +8,10 @@ is no Dockerfile (raw LLB, other frontends and exporters) is refused by name.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from engine.api.buildkit.cache_options import read_attribute, read_cache, read_gateway_imports
 from engine.api.buildkit.errors import UNIMPLEMENTED, GrpcError
 from engine.api.buildkit.grpc import Connection
 from engine.api.buildkit.ongoing import Ongoing
@@ -80,7 +82,8 @@ class Handlers:
                 UNIMPLEMENTED, f"the exporter {exporter} is not supported: export an image"
             )
         ref = request.text(1)
-        build = Ongoing(ref, request.text(5), StatusLog(ref), attributes)
+        cache = read_cache(request.message(8))
+        build = Ongoing(ref, request.text(5), StatusLog(ref), attributes, cache)
         self._engine.builds.add(build)
         try:
             frontend = request.text(6)
@@ -117,6 +120,11 @@ class Handlers:
         engine = self._engine
         connection = await engine.sessions.find(build.session)
         request, sources = read_options(options)
+        cache = build.cache.joined(read_attribute(options))
+        request = replace(
+            request, cache_from=cache.sources, cache_to="inline" if cache.inline else "",
+            not_honoured=cache.others,
+        )  # fmt: skip
         async with engine.builder.workplace() as work:
             material = await fetch_material(connection, request, sources, work)
             giver, tell = SessionGiver(connection), build.status.tell
@@ -143,6 +151,7 @@ class Handlers:
         build = await self._ongoing(stream)
         if request.has(1) and request.message(1).fields:
             raise GrpcError(UNIMPLEMENTED, "raw LLB is not supported: build a Dockerfile")
+        build.cache = build.cache.joined(read_gateway_imports(request))
         await self._build(build, request.text(2), request.mapping(3))
         result = encode((3, encode((1, build.image_id or "none"))))
         if build.image_id:

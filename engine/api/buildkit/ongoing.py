@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.api.buildkit.cache_options import CacheOptions
 from engine.api.buildkit.errors import UNAVAILABLE, GrpcError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Ongoing:
     session: str
     status: StatusLog
     attributes: dict[str, str]
+    cache: CacheOptions = CacheOptions()
     image_id: str = ""
     returned: trio.Event = field(default_factory=trio.Event)
     error: str = ""

@@ -31,6 +31,7 @@ class StatusLog:
         self._steps: dict[int, tuple[Step, int]] = {}
         self._sizes: dict[int, int] = {}
         self._last = 0
+        self._notes = 0
         self._news = trio.Event()
         self.ended = False
 
@@ -82,6 +83,8 @@ class StatusLog:
                 if "progressDetail" not in event.message or not event.message["progressDetail"]:
                     return repeated(3, [self._log(event.number, f"{text}\n", 1)])
                 return b""
+            case Warned() if not event.rule:
+                return self._note(event.text)
             case Warned():
                 return self._warning(event)
             case _:
@@ -108,6 +111,14 @@ class StatusLog:
     def _log(self, number: int, text: str, stream: int) -> bytes:
         now = timestamp(self._clock_ns())
         return encode((1, self._digest(number)), (2, now), (3, stream), (4, text))
+
+    def _note(self, text: str) -> bytes:
+        """A warning that is about no line, as a step: clients show no other where no step is."""
+        self._notes += 1
+        digest, now = self._digest(-self._notes), timestamp(self._clock_ns())
+        vertex = encode((1, digest), (3, "[internal] warning"), (5, now), (6, now))
+        log = encode((1, digest), (2, now), (3, 2), (4, f"WARNING: {text}\n"))
+        return repeated(1, [vertex]) + repeated(3, [log])
 
     def _warning(self, event: Warned) -> bytes:
         rule = f"{event.rule}: " if event.rule else ""

@@ -42,9 +42,16 @@ async def test_output_and_errors() -> None:
 
 
 async def test_steps_without_a_title_are_not_told() -> None:
-    assert (
-        await told(Began(Step(1, "ENV A=1"), 0), Ended(1, 1), Warned("nothing to hang it on")) == []
-    )
+    warned = Warned("nothing to hang it on", 3, "Rule")
+    assert await told(Began(Step(1, "ENV A=1"), 0), Ended(1, 1), warned) == []
+
+
+async def test_a_warning_of_no_rule_is_a_step_of_its_own() -> None:
+    first, second = await told(Warned("one"), Warned("two"))
+    assert first.message(1).text(3) == "[internal] warning"
+    assert first.message(3).text(4) == "WARNING: one\n"
+    assert first.message(1).has(6)  # it has ended
+    assert first.message(1).text(1) == first.message(3).text(1) != second.message(1).text(1)
 
 
 async def test_output_is_bounded() -> None:
