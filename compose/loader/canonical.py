@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.loader.mounts import clean_target, parse_mount
+from compose.loader.mounts import clean_target, lost_option, parse_mount
 from compose.loader.ports import parse_port
 from compose.loader.tree import FaultError, dotted, kind, raise_all, rewrite, table
 from compose.loader.units import go_text
@@ -149,6 +149,8 @@ def _mount(value: Any, path: Path, warn: Callable[[str], None]) -> Any:
     if isinstance(value, str):
         _warn_of_drive(value, path, warn)
         mount = parse_mount(value)
+        if lost := lost_option(value):
+            warn(f"{dotted(path)}: {lost}")
         return {**mount, "target": clean_target(mount["target"])}
     if not isinstance(value, dict):
         raise _wrong(value, path, "a string or a mapping")

@@ -36,6 +36,17 @@ def parse_mount(text: str) -> dict[str, Any]:
     return mount
 
 
+def lost_option(text: str) -> str:
+    """What to say of an option of `-v` that a Compose file has another word for; "" if there is none."""
+    fields = _fields(text) if "map-owner" in text else []
+    if len(fields) == 3 and "map-owner" in fields[2].split(","):
+        return (
+            f"{text!r}: map-owner is not honoured in the short syntax, which docker compose reads"
+            " without it: use the long one, with bind: {x-map-owner: true}"
+        )
+    return ""
+
+
 def _fields(text: str) -> list[str]:
     """Split at colons, but not inside ${...} nor after a drive letter."""
     fields, current, depth = [], "", 0

@@ -175,11 +175,9 @@ def test_what_newer_versions_add_is_read_or_told(tmp_path: Path) -> None:
     assert service.pull_policy == "every_5400s"
     assert service.build is not None
     assert service.build.no_cache_filter == ("t",)
-    assert [hook.command for hook in service.pre_start] == [("x",), ("z",)]
-    assert loaded.warnings == (
-        "services.a.pre_start[0].image is not honoured: the hook runs in the service's own image",
-        "services.a.pre_start[0].per_replica is not honoured: the hook runs for every replica",
-    )
+    hooks = [(hook.command, hook.image, hook.per_replica) for hook in service.pre_start]
+    assert hooks == [(("x",), "y", False), (("z",), "", True)]
+    assert loaded.warnings == ()
 
 
 def test_a_variable_is_missed_once(tmp_path: Path) -> None:
@@ -198,6 +196,22 @@ def test_a_chain_of_a_thousand_services_loads(tmp_path: Path) -> None:
 def test_a_service_that_is_not_there_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match='^no such service: wbe, did you mean "web"'):
         load(tmp_path, "services: {web: {image: x}}", services=("wbe",))
+
+
+def test_a_mounts_owner_is_not_for_the_short_syntax(tmp_path: Path) -> None:
+    text = (
+        "services: {a: {image: x, volumes: ['./d:/d:ro,map-owner', './e:/e:ro', './f:/f:cached']}}"
+    )
+    loaded = load(tmp_path, text)
+    (warning,) = loaded.warnings
+    assert warning.startswith(
+        "services.a.volumes[0]: './d:/d:ro,map-owner': map-owner is not honoured"
+    )
+    assert "bind: {x-map-owner: true}" in warning
+    long = "{type: bind, source: ./d, target: /d, bind: {x-map-owner: true}}"
+    loaded = load(tmp_path, f"services: {{a: {{image: x, volumes: [{long}]}}}}")
+    assert loaded.warnings == ()
+    assert loaded.project.services["a"].volumes[0].bind_map_owner
 
 
 def test_what_means_something_else_than_it_seems_is_warned_of(tmp_path: Path) -> None:
