@@ -82,8 +82,7 @@ def load_project(request: LoadRequest) -> Loaded:
     composed = compose_document(request)
     from compose.loader.bind import bind
 
-    warnings = (*composed.warnings, *unhonoured(composed.full))
-    return Loaded(bind(composed), warnings, composed.settings)
+    return Loaded(bind(composed), composed.warnings, composed.settings)
 
 
 def load_model(request: LoadRequest) -> tuple[dict[str, Any], Settings, tuple[str, ...]]:
@@ -217,23 +216,6 @@ def with_replicas(service: Mapping[str, Any]) -> Mapping[str, Any]:
     if "mode" not in service["deploy"]:
         del deploy["mode"]
     return {**service, "deploy": deploy}
-
-
-def unhonoured(full: Mapping[str, Any]) -> list[str]:
-    """What newer versions of the specification have and we do not do: told, not passed over."""
-    found = []
-    for name, service in full["services"].items():
-        for index, hook in enumerate(service.get("pre_start", ())):
-            place = f"services.{name}.pre_start[{index}]"
-            if hook.get("image"):
-                found.append(
-                    f"{place}.image is not honoured: the hook runs in the service's own image"
-                )
-            if hook.get("per_replica") is False:
-                found.append(
-                    f"{place}.per_replica is not honoured: the hook runs for every replica"
-                )
-    return found
 
 
 def in_order(service: Mapping[str, Any]) -> dict[str, Any]:
