@@ -100,6 +100,7 @@ class Invocation:
             environment=self.environment,
             working_dir=current_folder(self.environment),
             all_resources=options.all_resources,
+            compatibility=options.compatibility or self.is_on("COMPOSE_COMPATIBILITY"),
         )
 
     def session(self, *, quiet: bool = False) -> Session:

@@ -22,7 +22,7 @@ from compose.loader.settings import Settings
 from compose.loader.sources import Disk
 from compose.loader.tree import FaultError
 from compose.model.digest import digest
-from compose.model.record import Record
+from compose.model.record import Record, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +82,10 @@ def load_project(request: LoadRequest) -> Loaded:
     composed = compose_document(request)
     from compose.loader.bind import bind
 
-    return Loaded(bind(composed), composed.warnings, composed.settings)
+    project = bind(composed)
+    if request.compatibility:
+        project = changed(project, separator="_")
+    return Loaded(project, composed.warnings, composed.settings)
 
 
 def load_model(request: LoadRequest) -> tuple[dict[str, Any], Settings, tuple[str, ...]]:

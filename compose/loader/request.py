@@ -28,3 +28,4 @@ class LoadRequest(Record):
     resolve_environment: bool = True
     distinct_names: bool = True  # refuse two services with one container_name
     all_resources: bool = False
+    compatibility: bool = False  # names of containers and images are joined with "_"

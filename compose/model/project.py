@@ -88,3 +88,8 @@ class Project(Record):
     disabled: Mapping[str, Service] = EMPTY
     environment: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
+    separator: str = "-"  # in the names of containers and images; "_" with --compatibility
+
+    def name_of(self, service: str, *rest: str) -> str:
+        """The usual name of what belongs to a service: "project-service", "project-service-1"."""
+        return self.separator.join((self.name, service, *rest))

@@ -144,10 +144,10 @@ def _profiles(composed: Composed, _request: ConfigRequest) -> str:
     return _lines(sorted({name for service in services for name in service.get("profiles", ())}))
 
 
-def _images(composed: Composed, _request: ConfigRequest) -> str:
-    project = composed.full["name"]
+def _images(composed: Composed, request: ConfigRequest) -> str:
+    project = composed.full["name"] + ("_" if request.load.compatibility else "-")
     services = composed.full["services"]
-    return _lines(services[name].get("image") or f"{project}-{name}" for name in sorted(services))
+    return _lines(services[name].get("image") or f"{project}{name}" for name in sorted(services))
 
 
 def _models(composed: Composed, _request: ConfigRequest) -> str:

@@ -89,7 +89,9 @@ def images_to_remove(
         if tags and (project is None or request.remove_orphans or service in services):
             wanted.add(familiar(tags[0]))
     # Images of services without a name of their own are local whoever has built them.
-    named = [f"{name}-{key}" for key, service in services.items() if not service.image]
+    named: list[str] = []
+    if project is not None:
+        named = [project.name_of(key) for key, service in services.items() if not service.image]
     if request.images == "all":
         named += [service.image for service in services.values() if service.image]
     answers = client.do_all([calls.inspect_image(image) for image in named])

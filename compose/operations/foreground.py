@@ -201,7 +201,7 @@ class _Foreground:
 
     def _hook_line(self, sources: list[Source]) -> Callable[[str, str], None]:
         names = {source.id: source.name for source in sources}
-        names |= {f"{self._aim.project.name}-{source.name}": source.name for source in sources}
+        names |= {self._aim.project.name_of(source.name): source.name for source in sources}
 
         def write(ref: str, line: str) -> None:
             name = names.get(ref, ref)

@@ -205,7 +205,7 @@ def viz_rows(
                 for port in service.ports
             ]))  # fmt: skip
         if images:
-            facts.append(("Image", [service.image or f"{project.name}-{name}"]))
+            facts.append(("Image", [service.image or project.name_of(name)]))
         rows.append((name, facts))
     edges = [
         (name, other)

@@ -45,10 +45,10 @@ def files_of(items: list[Row]) -> str:
 
 
 def images(session: Session, services: tuple[str, ...]) -> list[Row]:
-    """`images`: a row a container, by name."""
+    """`images`: a row a container, by name; those of `run` too."""
     name = session.project_name()
     with session.client() as client:
-        items = client.do(calls.list_containers(name, oneoff=False)).json() or []
+        items = client.do(calls.list_containers(name, oneoff=None)).json() or []
         items = [
             one for one in items if not services or one["Labels"].get(labels.SERVICE) in services
         ]

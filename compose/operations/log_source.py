@@ -81,5 +81,7 @@ def _joined(lines: list[str]) -> str:
 def short_name(name: str, own: Mapping[str, Any]) -> str:
     """A container's name without its project's, if it is the usual one."""
     project = own.get(labels.PROJECT, "")
-    usual = f"{project}-{own.get(labels.SERVICE, '')}-{own.get(labels.NUMBER, '')}"
-    return name[len(project) + 1 :] if name == usual else name
+    parts = (project, own.get(labels.SERVICE, ""), own.get(labels.NUMBER, ""))
+    # "_" is what --compatibility writes; whoever reads the logs later need not say it again.
+    usual = name in ("-".join(parts), "_".join(parts))
+    return name[len(project) + 1 :] if usual else name

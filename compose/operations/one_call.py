@@ -131,7 +131,7 @@ class OneCall:
             config_hash=service_hash(service, self.first_peers(), self._world.encode),
             contents_hash=contents_hash(self.project, service),
             image_id=self._world.image_ids.get(service.name, ""),
-            replaces=container_name_of(service, step.number) if step.replaces else "",
+            replaces=container_name_of(self.project, service, step.number) if step.replaces else "",
             inherited=self._mounts.get(step.replaces, ()) if step.inherits else (),
             image_volumes=image.volumes if image else (),
             peers=self.peers(),

@@ -220,7 +220,7 @@ def create(
     """Create the container with its networks and files; returns its id."""
     assert client.version is not None
     slug = secrets.token_hex(32)
-    name = request.name or f"{project.name}-{service.name}-run-{slug[:12]}"
+    name = request.name or project.name_of(service.name, "run", slug[:12])
     peers: dict[str, list[tuple[str, str]]] = {}
     for one in sorted(observed.containers, key=lambda one: one.name):
         if not one.oneoff:

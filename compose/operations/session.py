@@ -80,9 +80,18 @@ class Session(Record):
         return loaded
 
     def project_or_name(self, services: tuple[str, ...] = ()) -> tuple[Project | None, str]:
-        """The project, or None and its name where -p is all that is needed. Raises ProjectError."""
+        """The project, or None and its name where that is all there is. Raises ProjectError.
+
+        -p is enough by itself, COMPOSE_PROJECT_NAME where no Compose file is found.
+        """
         if self.load.project_name and not self.load.files:
             return None, self.load.project_name
+        if self.environment.get("COMPOSE_PROJECT_NAME"):
+            from compose.loader.load import resolve_settings
+
+            found = resolve_settings(self.load)
+            if not found.files:
+                return None, found.name
         project = self.project(services).project
         return project, project.name
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def container_name(project: Project, service: Service, number: int) -> str:
     """The name of a service's container of that number."""
-    return service.container_name or f"{project.name}-{service.name}-{number}"
+    return service.container_name or project.name_of(service.name, str(number))
 
 
 def wanted_count(service: Service) -> int:

@@ -37,7 +37,7 @@ def plan_images(
     pulled: dict[str, str] = {}
     for name in sorted(project.services):
         service = project.services[name]
-        image = service.image or f"{project.name}-{name}"
+        image = service.image or project.name_of(name)
         if not service.image and service.build is None and not service.provider:
             raise ProjectError(f'invalid service "{name}". Must specify either image or build')
         how = pull_policy(service, policy)
@@ -154,6 +154,6 @@ def tagged_time(text: str) -> float:
 def is_built(project: Project, image: str) -> bool:
     """Whether some service of the project builds this image."""
     return any(
-        service.build is not None and (service.image or f"{project.name}-{service.name}") == image
+        service.build is not None and (service.image or project.name_of(service.name)) == image
         for service in project.services.values()
     )

@@ -59,7 +59,7 @@ class CreateRequest(Record):
 
 def image_of(project: Project, service: Service) -> str:
     """The image's name: the service's own, or project-service for what is built."""
-    return service.image or f"{project.name}-{service.name}"
+    return service.image or project.name_of(service.name)
 
 
 def container_labels(project: Project, service: Service, spec: ContainerSpec) -> dict[str, str]:
@@ -326,6 +326,6 @@ def ignored_attributes(service: Service) -> list[str]:
     return found
 
 
-def container_name_of(service: Service, number: int) -> str:
+def container_name_of(project: Project, service: Service, number: int) -> str:
     """What a replaced container is called in the label of its successor."""
-    return service.container_name or f"{service.name}-{number}"
+    return service.container_name or f"{service.name}{project.separator}{number}"

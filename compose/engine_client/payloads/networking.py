@@ -132,7 +132,8 @@ def link_list(
     for link in service.links:
         name, _, alias = link.partition(":")
         for container, _ in peers.get(name, ()):
-            aliases = (alias or name, f"{name}-{number}", f"{project.name}-{name}-{number}")
+            numbered = f"{name}{project.separator}{number}"
+            aliases = (alias or name, numbered, project.name_of(name, str(number)))
             found += [f"{container}:{known_as}" for known_as in aliases]
     for link in service.external_links:
         name, _, alias = link.partition(":")

@@ -13,7 +13,7 @@ from compose.cli import main as entry
 from compose.cli.command import Invocation
 from compose.cli.flags import parse
 from compose.cli.groups import GROUPS
-from compose.errors import UsageError
+from compose.errors import ComposeError, UsageError
 
 HOUSE = Path(__file__).resolve().parents[4]
 EVERYTHING = {**entry.COMMANDS, **entry.MANAGEMENT}
@@ -218,6 +218,35 @@ def test_settings_may_stand_in_the_env_file(
     assert invocation(*argv).parallel() == 2
     options = parse(list(argv), entry.GLOBAL_FLAGS, interspersed=False, command="pycompose")
     assert Invocation(options, of_project=False).progress_mode() != "json"  # docker's commands
+
+
+def test_a_project_without_files_may_be_named_in_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "PWD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ComposeError, match="no configuration file provided"):
+        invocation().session().project_or_name()
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=named\nCOMPOSE_COMPATIBILITY=yes\n")
+    assert invocation().session().project_or_name() == (None, "named")
+    (tmp_path / "compose.yaml").write_text("services: {web: {build: .}}")
+    project, _ = invocation().session().project_or_name()
+    assert project is not None
+    assert project.name_of("web", "1") == "named_web_1"
+    monkeypatch.setenv("COMPOSE_COMPATIBILITY", "0")
+    assert invocation().session().project().project.name_of("web") == "named-web"
+    assert invocation("--compatibility").session().project().project.name_of("web") == "named_web"
+
+
+@pytest.mark.parametrize(("compatibility", "image"), [(True, "x_web\n"), (False, "x-web\n")])
+def test_config_names_the_images_that_are_built(
+    compatibility: bool, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "compose.yaml").write_text("name: x\nservices: {web: {build: .}}")
+    flags = ["--compatibility"] if compatibility else []
+    file = str(tmp_path / "compose.yaml")
+    assert said(capsys, *flags, "-f", file, "config", "--images") == (0, image, "")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compose.operations.log_source import LogText
+from compose.model import labels
+from compose.operations.log_source import LogText, short_name
 from networking.wire.stdstream import encode_frame
 
 
@@ -31,3 +32,11 @@ def test_a_terminals_log_has_no_frames() -> None:
     text = LogText(tty=True)
     assert text.feed(b"a\r\nb") == "a\n"
     assert text.flush() == "b\n"
+
+
+def test_the_usual_name_is_told_without_the_project() -> None:
+    own = {labels.PROJECT: "x", labels.SERVICE: "web", labels.NUMBER: "1"}
+    assert short_name("x-web-1", own) == "web-1"
+    assert short_name("x_web_1", own) == "web_1"  # of --compatibility
+    assert short_name("x_web-1", own) == "x_web-1"
+    assert short_name("named", own) == "named"

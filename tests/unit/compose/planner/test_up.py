@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from compose.engine_client.payloads.container import container_name_of, image_of
+from compose.engine_client.payloads.networking import link_list
 from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.observed import Observed, ObservedNetwork, ObservedVolume
@@ -36,6 +38,22 @@ def test_from_nothing_everything_is_made_in_order() -> None:
         "4. start x-db-1 (missing) after 2",
         "5. start x-web-1 (missing) after 3, 4",
     ]
+
+
+def test_compatibility_joins_names_with_underscores() -> None:
+    old = changed(project(service("web", links=("db",)), service("db", image="")), separator="_")
+    new = changed(old, separator="-")
+    assert text(planned(changed(old, services={"web": old.services["web"]})))[1:] == [
+        "2. create x_web_1 (missing) after 1",
+        "3. start x_web_1 (missing) after 2",
+    ]
+    assert image_of(old, old.services["db"]) == "x_db"
+    assert link_list(old, old.services["web"], {"db": [("x_db_1", "id")]}, 1) == [
+        "x_db_1:db", "x_db_1:db_1", "x_db_1:x_db_1",
+    ]  # fmt: skip
+    assert container_name_of(old, old.services["web"], 2) == "web_2"
+    # What is already there keeps its name, as in docker compose.
+    assert text(planned(new, after(old))) == ["nothing to do"]
 
 
 def test_a_second_time_there_is_nothing_to_do() -> None:
