@@ -17,8 +17,7 @@ from engine.api.websocket import accept_websocket
 from engine.containers import docker_json
 from engine.containers.logs import read_log
 from engine.containers.model import ExecRequest, LogRequest
-from engine.errors import ConflictError, InvalidRequestError
-from engine.processes.client import StartError
+from engine.errors import ConflictError, EngineError, InvalidRequestError
 from networking.wire.stdstream import STDERR, STDOUT, encode_frame
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ async def start_exec(engine: Engine, exchange: Exchange, name: str) -> Response 
             client = RawClient(await exchange.hijack(kind), exchange.early())
             try:
                 await execs.start(name, prepared)
-            except StartError as error:  # the head is out: it is said where output would be
+            except EngineError as error:  # the head is out: it is said where output would be
                 words = f"{error}\r\n".encode()
                 await client.send(words if terminal else encode_frame(STDERR, words))
                 return None

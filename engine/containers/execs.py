@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from engine.runtime.seccomp import compiled_profile
 from engine.runtime.spec import Process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from engine.containers.model import Container
     from engine.containers.service import Containers
@@ -89,16 +89,18 @@ class Execs:
         container = self._containers.get(made.container_id)
         _check_running(container)
         self._all[exec_id] = made = replace(made, started=True)
-        prepared = await self._prepare(container, made, size)
+        with self._told_of_the_end(container):
+            prepared = await self._prepare(container, made, size)
         self._all[exec_id] = replace(made, running=True, pid=prepared.monitor.pid)
         self._monitors[exec_id] = prepared.monitor
         try:
             request = made.request
-            attachment = await prepared.monitor.attach(
-                stdin=request.attach_stdin,
-                stdout=request.attach_stdout or request.tty,
-                stderr=request.attach_stderr,
-            )
+            with self._told_of_the_end(container):
+                attachment = await prepared.monitor.attach(
+                    stdin=request.attach_stdin,
+                    stdout=request.attach_stdout or request.tty,
+                    stderr=request.attach_stderr,
+                )
             try:
                 yield prepared, attachment
             finally:
@@ -110,17 +112,28 @@ class Execs:
             if exec_id not in self._ends:  # it never began, or has ended already
                 self._forget_process(exec_id, prepared.monitor)
 
+    @contextmanager
+    def _told_of_the_end(self, container: Container) -> Iterator[None]:
+        """What fails since its container ends meanwhile says that. Raises ConflictError."""
+        try:
+            yield
+        except EngineError as error:
+            if self._containers.live(container.id).monitor.is_ending():
+                raise ConflictError(f"container {container.id} is not running") from error
+            raise
+
     async def start(self, exec_id: str, prepared: Prepared) -> None:
-        """Let the program run; from here it is watched. Raises StartError."""
+        """Let the program run; from here it is watched. Raises StartError, ConflictError."""
         made = self.get(exec_id)
         container = self._containers.get(made.container_id)
         try:
             await prepared.start()
         except StartError as error:
             self._all[exec_id] = replace(made, running=False, exit_code=error.exit_code)
-            raise StartError(
-                error.exit_code, f"OCI runtime exec failed: exec failed: {error.message}"
-            ) from error
+            with self._told_of_the_end(container):
+                raise StartError(
+                    error.exit_code, f"OCI runtime exec failed: exec failed: {error.message}"
+                ) from error
         self._containers.publish(
             container, f"exec_start: {' '.join(made.request.cmd)}", {"execID": exec_id}
         )

@@ -21,7 +21,7 @@ from engine.errors import EngineError, HostLimitError
 from engine.processes import messages
 from engine.processes.attachment import Attachment
 from engine.runtime.order import order_of
-from engine.runtime.pids import open_pid
+from engine.runtime.pids import is_ending, open_pid
 from engine.runtime.pids import start_time as start_time_of
 from engine.runtime.spec import ContainerSpec, ExecSpec, encode
 
@@ -133,6 +133,10 @@ class Monitor:
         """Send a signal to the process. Raises ProcessLookupError if it is gone."""
         with self._held() as pidfd:
             signal.pidfd_send_signal(pidfd, number)
+
+    def is_ending(self) -> bool:
+        """Whether the process has ended or is about to."""
+        return is_ending(self.pid, self.start_time)
 
     def kill_group(self) -> None:
         """SIGKILL the process and all of its process group. Raises ProcessLookupError if it is gone."""

@@ -43,7 +43,8 @@ def post(
         f"{client.api.base_url}/v{client.api._version}{path}", params=query, data=data,
         headers={"Content-Type": "application/json"},
     )  # fmt: skip
-    return answer.status_code, answer.json().get("message", "") if answer.content else ""
+    document = answer.json() if answer.content else {}
+    return answer.status_code, document.get("message", document.get("Id", ""))
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,24 @@ def _alone(client: docker.DockerClient) -> Iterator[None]:
     yield
     for container in client.containers.list(all=True):
         container.remove(force=True, v=True)
+
+
+def test_an_exec_that_meets_the_end_of_its_container_is_told_so(
+    client: docker.DockerClient,
+) -> None:
+    def execs(container: Container) -> set[int]:
+        told = set()
+        while 409 not in told:
+            status, body = post(client, f"/containers/{container.id}/exec", {"Cmd": ["true"]})
+            if status == 201:
+                status, _ = post(client, f"/exec/{body}/start", {"Detach": True})
+            told.add(status)
+        return told
+
+    containers = [client.containers.run(IMAGE, ["sleep", "0.2"], detach=True) for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        for told in pool.map(execs, containers):
+            assert told <= {200, 409}, told
 
 
 def test_every_verb_in_every_state(client: docker.DockerClient) -> None:

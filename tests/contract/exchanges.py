@@ -10,6 +10,8 @@ from typing import Any
 
 #: The version that both sides speak: what Debian's Docker Engine has.
 VERSION = "/v1.41"
+#: Seconds that an answer may take; without one its status is 0.
+PATIENCE = 40
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,12 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over an engine's socket."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=PATIENCE)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(self._path)
 
 
@@ -67,10 +69,12 @@ def put(host: str, asks: list[Ask]) -> list[Said]:
             connection.request(ask.method, VERSION + target, body, headers)
             response = connection.getresponse()
             said = Said(response.status, decoded(response.read()))
+        except TimeoutError:
+            said = Said(0, f"no answer in {PATIENCE} seconds")
         finally:
             connection.close()
         if ask.keep:
-            kept[ask.keep] = said.body.get("Id", "none")
+            kept[ask.keep] = said.body.get("Id", "none") if said.status == 201 else "none"
         answers.append(said)
     return answers
 
