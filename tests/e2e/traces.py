@@ -59,7 +59,7 @@ def cgroups(ids: tuple[str, ...]) -> list[str]:
 def ids_of_engines(folder: Path) -> list[str]:
     """The ids by which the engine in `folder` names its cgroups, tables and links."""
     found = []
-    for path in folder.glob("**/engine.db"):
+    for path in folder.glob("*/engine.db"):
         with closing(sqlite3.connect(path)) as database:
             found += database.execute("SELECT value FROM engine WHERE key = 'id'").fetchall()
     return [str(row[0]) for row in found]
