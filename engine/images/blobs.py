@@ -105,6 +105,10 @@ class BlobStore:
         """Remove a blob. Idempotent."""
         self._path(digest).unlink(missing_ok=True)
 
+    def set_aside(self, digest: str) -> None:
+        """Make a blob that nobody needs a partial one: whoever fetches it next has it verified and whole."""
+        os.replace(self._path(digest), self._folder / PARTIAL / digest.replace(":", "-"))
+
     def all(self) -> list[str]:
         """The digests of all blobs."""
         return [

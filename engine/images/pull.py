@@ -227,8 +227,9 @@ class Puller:
     ) -> bytes:
         if config.size > SIZE_LIMIT:
             raise RegistryError(f"the config of {reference.familiar} is over {SIZE_LIMIT} bytes")
-        if not self._images.blobs.has(config.digest):
-            await download(client, reference.path, config, self._images.blobs)
+        async with self._turn(config.digest):  # two names may be of one image
+            if not self._images.blobs.has(config.digest):
+                await download(client, reference.path, config, self._images.blobs)
         return self._images.blobs.read(config.digest)
 
     async def _layers(

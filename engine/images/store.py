@@ -255,15 +255,21 @@ class Images:
         return done, freed + await self.sweep()
 
     async def recover(self) -> None:
-        """At the start: what an engine that died left half done is taken away."""
-        week = time.time() - 7 * 86400
-        await trio.to_thread.run_sync(self.blobs.forget_partial, week)
+        """At the start: what an engine that died left half done is taken away.
+
+        Blobs that a pull had fetched already are kept for its next try, for a week as partial ones.
+        """
         for grave in self.layers.collect_orphans():
             await trio.to_thread.run_sync(remove_tree, grave)
-        await self.sweep()
+        await self.sweep(aside=True)
+        week = time.time() - 7 * 86400
+        await trio.to_thread.run_sync(self.blobs.forget_partial, week)
 
-    async def sweep(self) -> int:
-        """Remove layers and blobs that no image needs and nobody holds; the bytes freed."""
+    async def sweep(self, *, aside: bool = False) -> int:
+        """Remove layers and blobs that no image needs and nobody holds; the bytes freed.
+
+        Blobs are not removed but made partial ones if they are to go `aside`.
+        """
         needed = set(self._held).union(*(keeper() for keeper in self.keepers))
         for image in self.all():
             needed.update(image.chain_ids, [image.id, image.manifest])
@@ -277,7 +283,7 @@ class Images:
         for digest in self.blobs.all():
             if digest not in needed:
                 freed += self.blobs.size(digest)
-                self.blobs.remove(digest)
+                (self.blobs.set_aside if aside else self.blobs.remove)(digest)
         for grave in filter(None, graves):
             await trio.to_thread.run_sync(remove_tree, grave)
         return freed

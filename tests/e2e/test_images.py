@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,8 +157,6 @@ def test_a_pull_that_is_interrupted_goes_on_later(person: Person, shop: Shop) ->
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     partial = person.run_dir.parent / "root/blobs/partial" / layer.replace(":", "-")
-    import time
-
     deadline = time.monotonic() + 20
     while not partial.exists() or partial.stat().st_size < 2 << 20:
         assert time.monotonic() < deadline
@@ -169,6 +168,36 @@ def test_a_pull_that_is_interrupted_goes_on_later(person: Person, shop: Shop) ->
     assert name not in person.does("image", "ls")
     person.does("image", "pull", "-q", name)
     assert [one[2] for one in registry.requests(path)] == ["", f"bytes={2 << 20}-"]
+
+
+def test_an_engine_killed_while_it_unpacks_starts_clean(person: Person, shop: Shop) -> None:
+    registry = shop.registry
+    content = {f"d{n // 100}/f{n}": b"x" for n in range(30_000)}  # seconds of unpacking
+    _, (layer,) = registry.add_image("many", "1", [tar(content)])
+    name, root = f"{registry.host}/many:1", person.run_dir.parent / "root"
+    before = sorted(path.name for path in (root / "layers").iterdir())
+    process = subprocess.Popen(
+        [*COMMAND, "image", "pull", name], cwd=HOUSE, env=person.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while not any((root / "tmp").glob("layer-*/d1")):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)  # the engine unpacks: nothing tells when
+    os.kill(int((person.run_dir / "engine.lock").read_text().split()[0]), signal.SIGKILL)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    (half,) = (root / "tmp").glob("layer-*")
+    assert len(list(half.iterdir())) < 300
+    person.does("engine", "serve", "--detach")
+    assert list((root / "tmp").iterdir()) == []
+    assert sorted(path.name for path in (root / "layers").iterdir()) == before
+    assert name not in person.does("image", "ls")
+    person.does("image", "pull", "-q", name)
+    assert len(registry.requests(registry.blob_path("many", layer))) == 1  # the blob was here
+    (made,) = {path.name for path in (root / "layers").iterdir()} - set(before)
+    assert sum(1 for path in (root / "layers" / made).rglob("f*")) == len(content)
 
 
 def test_an_image_tells_its_packages(person: Person, busybox: str, tmp_path: Path) -> None:
