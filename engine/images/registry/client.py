@@ -184,6 +184,10 @@ class RegistryClient:
             )
             try:
                 response = await self._http.send(request, stream=True)
+            except httpx.ProxyError as error:
+                raise RegistryError(
+                    f"cannot reach the registry {self.base}: the proxy refuses: {_why(error)}"
+                ) from error
             except httpx.ConnectError as error:
                 raise RegistryError(
                     f"cannot reach the registry {self.base}: {_why(error)}"

@@ -6,6 +6,7 @@ never asked through one. CAs are the system's (SSL_CERT_FILE names others) and t
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -55,9 +56,6 @@ async def open_endpoint(
 
     Raises RegistryError if nobody answers there at all.
     """
-    loopback = host_name(endpoint.host) == "localhost" or host_name(endpoint.host).startswith(
-        "127."
-    )
     verify: ssl.SSLContext | None = None
     if endpoint.scheme != "http":
         verify = await trio.to_thread.run_sync(_tls, endpoint.host, settings)
@@ -66,7 +64,7 @@ async def open_endpoint(
         limits=httpx.Limits(max_connections=16),
         follow_redirects=True,
         verify=verify or False,
-        trust_env=not loopback,
+        trust_env=not is_loopback(endpoint.host),
         mounts=_proxies(settings, verify),
         headers={"User-Agent": "pycompose"},
     ) as http:
@@ -83,6 +81,15 @@ async def open_registry(
     """A client for the registry itself, as pushes need it."""
     async with open_endpoint(endpoints_of(host, settings)[-1], credentials, settings) as client:
         yield client
+
+
+def is_loopback(host: str) -> bool:
+    """Whether host[:port] is this machine, which no proxy is asked for. Pure."""
+    name = host_name(host)
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 async def _scheme_of(http: httpx.AsyncClient, host: str) -> str:
