@@ -32,6 +32,7 @@ from engine.containers.update import updated_host_config
 from engine.containers.volume_use import VolumeUse
 from engine.errors import (
     ConflictError,
+    ForbiddenError,
     HostLimitError,
     InvalidRequestError,
     NotModifiedError,
@@ -272,6 +273,8 @@ class Containers:
         new_name = new_name.removeprefix("/")
         if not NAME.fullmatch(new_name):
             raise InvalidRequestError(f"Invalid container name ({new_name})")
+        if new_name == container.name:
+            raise InvalidRequestError("Renaming a container with the same name as its current name")
         holder = self.registry.holder_of(new_name)
         if holder is not None:
             raise ConflictError(
@@ -321,18 +324,22 @@ class Containers:
             await self._remove(container, volumes=volumes)
 
     async def connect(self, name: str, network: str, settings: EndpointSettings) -> None:
-        """Join one more network, at once if it runs. Raises ConflictError."""
+        """Join one more network, at once if it runs. Raises InvalidRequestError, ForbiddenError."""
         container = self.find(name)
         found = self.networks.find(network)
         async with self._life.lock(container.id):
             container = self.get(container.id)
             mode = container.host_config.network_mode
             if mode in ("host", "none") or mode.startswith("container:"):
-                raise ConflictError(
+                raise InvalidRequestError(
                     f"container {container.name} uses the network mode {mode} and cannot join networks"
                 )
+            if found.name in ("host", "none"):
+                raise InvalidRequestError(
+                    f"container {container.name} cannot join the network {found.name} beside others"
+                )
             if found.name in container.networks:
-                raise ConflictError(
+                raise ForbiddenError(
                     f"endpoint with name {container.name} already exists in network {found.name}"
                 )
             joined = {**container.networks, found.name: settings}

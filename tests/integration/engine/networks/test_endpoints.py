@@ -100,7 +100,7 @@ def test_connected_and_disconnected_while_it_runs(town: Town) -> None:
     one.connect(box.container)
     assert "10.104.201.3" in box.site.run("ip", "addr", "show", "eth0")
     assert server
-    assert refusal(one.connect, box.container)[0] == 409
+    assert refusal(one.connect, box.container)[0] == 403
     one.disconnect(box.container)
     assert refusal(one.disconnect, box.container)[0] == 409
     one.disconnect(box.container, force=True)
