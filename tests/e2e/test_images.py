@@ -222,6 +222,23 @@ def test_an_image_tells_its_packages(person: Person, busybox: str, tmp_path: Pat
     assert person.does("ps", "-a", "-q", cwd=project(tmp_path, busybox)) == ""
 
 
+def test_the_own_platform_is_taken_and_another_refused(person: Person, busybox: str) -> None:
+    own = json.loads(person.does("image", "inspect", busybox))[0]["Architecture"]
+    for command in ("inspect", "history", "save"):
+        person.does("image", command, "--platform", f"linux/{own}", *(["-o", "/dev/null"] if command == "save" else []), busybox)  # fmt: skip
+        refused = person.pycompose("image", command, "--platform", "linux/s390x", busybox)
+        assert refused.returncode == 1
+        assert "does not provide the specified platform (linux/s390x)" in refused.stderr
+    person.does("image", "tag", busybox, "platform:1")
+    assert (
+        person.pycompose("image", "rm", "--platform", "linux/s390x", "platform:1").returncode == 1
+    )
+    assert "platform" in person.does("image", "ls")
+    person.does("image", "rm", "--platform", f"linux/{own}", "platform:1")
+    pushed = person.pycompose("image", "push", "--platform", "linux/s390x", busybox)
+    assert "does not provide the specified platform" in pushed.stderr
+
+
 def test_a_signed_image_is_told_from_others(person: Person, shop: Shop, tmp_path: Path) -> None:
     registry = shop.registry
     top, _ = registry.add_image("app", "1", [tar({"a": b"1"})])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.cli.command import Command, Invocation
-from compose.cli.commands.image.listing import refuse_platform
+from compose.cli.commands.image.listing import require_platform
 from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
@@ -34,13 +34,13 @@ def rm(options: Options, invocation: Invocation) -> int:
     from compose.errors import EngineRefusedError
     from compose.operations.objects import SeveralFailedError, answers
 
-    refuse_platform(options, "platform")
     failed: list[str] = []
 
     def removal(name: str) -> Call:
         return image_calls.remove_image(name, force=options.force, no_prune=options.no_prune)
 
     session = invocation.session(quiet=True)
+    require_platform(options, session, options.arguments)
     for one in options.arguments:  # in turn: the last name of an image takes it away
         for _, answer in answers(session, [one], removal):
             if not isinstance(answer, EngineRefusedError):
@@ -94,7 +94,7 @@ COMMANDS = {
         (
             Flag("force", "f", help="Though a stopped container uses it; one that is not there is no error"),
             Flag("no-prune", help="Keep parents that have no name"),
-            Flag("platform", kind="strings", help="Of an image that has several; not supported"),
+            Flag("platform", kind="strings", help="What it must be for, as in linux/arm64"),
         ),
         rm,
         least=1,

@@ -12,7 +12,9 @@ from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from compose.operations.session import Session
 
 COLUMNS = {
     "Repository": "REPOSITORY", "Tag": "TAG", "Digest": "DIGEST", "ID": "IMAGE ID",
@@ -34,7 +36,8 @@ def ls(options: Options, invocation: Invocation) -> int:
     from compose.engine_client import image_calls
     from compose.operations.objects import ask, read_filters
 
-    refuse_platform(options, "tree")
+    if options.tree:
+        raise UsageError("--tree is not supported: an image is kept for one platform")
     filters = read_filters(options.filter)
     if options.arguments:
         filters.setdefault("reference", []).append(options.arguments[0])
@@ -122,8 +125,8 @@ def inspect(options: Options, invocation: Invocation) -> int:
     from compose.engine_client import image_calls
     from compose.operations.objects import inspected
 
-    refuse_platform(options, "platform")
     session = invocation.session(quiet=True)
+    require_platform(options, session, options.arguments)
     found = inspected(session, options.arguments, image_calls.inspect_image)
     return show_documents(found, options.format)
 
@@ -134,9 +137,9 @@ def history(options: Options, invocation: Invocation) -> int:
     from compose.engine_client import image_calls
     from compose.operations.objects import ask
 
-    refuse_platform(options, "platform")
-    call = image_calls.image_history(options.arguments[0])
-    items = ask(invocation.session(quiet=True), call) or []
+    session = invocation.session(quiet=True)
+    require_platform(options, session, options.arguments)
+    items = ask(session, image_calls.image_history(options.arguments[0])) or []
     now = time.time()
     trunc = not options.no_trunc
     rows = [history_row(item, now, trunc=trunc, human=options.human) for item in items]
@@ -170,13 +173,17 @@ def history_row(item: Mapping[str, Any], now: float, *, trunc: bool, human: bool
     }
 
 
-def refuse_platform(options: Options, name: str) -> None:
-    """UsageError for a flag that means the several platforms of one image: one is kept here."""
-    if name in options.given:
-        raise UsageError(f"--{name} is not supported: an image is kept for one platform")
+def require_platform(options: Options, session: Session, names: Iterable[str]) -> None:
+    """ComposeError where --platform is given and an image is for another one."""
+    if "platform" in options.given:
+        from compose.operations.image_platform import check_platform
+
+        wanted = [options.platform] if isinstance(options.platform, str) else options.platform
+        for one in wanted:
+            check_platform(session, names, one)
 
 
-PLATFORM = Flag("platform", kind="text", help="Of an image that has several; not supported")
+PLATFORM = Flag("platform", kind="text", help="What it must be for, as in linux/arm64")
 
 COMMANDS = {
     "ls": Command(

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from compose.cli.command import Command, Invocation
-from compose.cli.commands.image.listing import refuse_platform
+from compose.cli.commands.image.listing import PLATFORM, require_platform
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
@@ -35,11 +35,13 @@ def push(options: Options, invocation: Invocation) -> int:
     from compose.operations.image_store import push as operation
 
     refuse_trust(options)
-    refuse_platform(options, "platform")
     name = options.arguments[0]
     if options.all_tags and ":" in name.rpartition("/")[2]:
         raise UsageError(f'"{name}" names one image: --all-tags is for a repository')
+    if options.all_tags and "platform" in options.given:
+        raise UsageError("--platform cannot go with --all-tags: push one image at a time")
     session = invocation.session(quiet=options.quiet)
+    require_platform(options, session, [name])
     full = operation(session, name, every=options.all_tags)
     invocation.close()
     if options.quiet:
@@ -57,8 +59,8 @@ def save(options: Options, invocation: Invocation) -> int:
     """Save images as a tar."""
     from compose.operations.image_store import save as operation
 
-    refuse_platform(options, "platform")
     session = invocation.session(quiet=True)
+    require_platform(options, session, options.arguments)
     if options.output:
         write_file(options.output, operation(session, options.arguments))
     elif sys.stdout.isatty():
@@ -161,7 +163,7 @@ COMMANDS = {
         (
             Flag("all-tags", "a", help="All tags of the repository"),
             TRUST,
-            Flag("platform", kind="text", help="Of an image that has several; not supported"),
+            PLATFORM,
             Flag("quiet", "q", help="Only what it is called"),
         ),
         push,
@@ -173,7 +175,7 @@ COMMANDS = {
         "Save one or more images to a tar archive (streamed to STDOUT by default)",
         (
             Flag("output", "o", kind="text", help="To this file instead of standard output"),
-            Flag("platform", kind="text", help="Of an image that has several; not supported"),
+            PLATFORM,
         ),
         save,
         least=1,
