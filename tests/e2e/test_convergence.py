@@ -173,7 +173,7 @@ def remove(person: Person, container: str) -> None:
     """Take one container away behind the project's back."""
     import docker
 
-    client = docker.DockerClient(base_url=person.socket)
+    client = docker.DockerClient(base_url=person.engine.host)
     try:
         client.api.remove_container(container, force=True)
     finally:
