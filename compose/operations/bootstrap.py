@@ -245,6 +245,11 @@ def run_mmdebstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
     write_image_files(recipe, overlay)
     sources = scratch / "sources.list"
     sources.write_text(apt_sources(recipe))
+    run_tool(mmdebstrap_command(recipe, target, overlay, sources), recipe)
+
+
+def mmdebstrap_command(recipe: Recipe, target: Path, overlay: Path, sources: Path) -> list[str]:
+    """What is run: `overlay` is copied into the root, `sources` is its sources.list. Pure."""
     command = [
         "mmdebstrap",
         "--quiet",
@@ -262,8 +267,7 @@ def run_mmdebstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
     command += ['--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"']
     # With no cache file configured, apt would not clean away the one it has made before.
     command += ['--customize-hook=rm -f "$1"/var/cache/apt/*.bin']
-    command += [recipe.suite, str(target), str(sources)]
-    run_tool(command, recipe)
+    return [*command, recipe.suite, str(target), str(sources)]
 
 
 def run_debootstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
@@ -273,12 +277,7 @@ def run_debootstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
         raise ComposeError(
             f"debootstrap has no variant {recipe.variant}: apt-get install mmdebstrap"
         )
-    command = ["debootstrap", f"--variant={recipe.variant}", f"--arch={recipe.architecture}"]
-    command += [f"--keyring={keyring_of(recipe)}"]
-    if recipe.packages:
-        command += [f"--include={','.join(recipe.packages)}"]
-    command += [recipe.suite, str(root), apt_sources(recipe).split()[1]]
-    run_tool(command, recipe)
+    run_tool(debootstrap_command(recipe, root), recipe)
     write_image_files(recipe, root)
     (root / "etc/apt/sources.list").write_text(apt_sources(recipe))
     left_over = (
@@ -293,6 +292,16 @@ def run_debootstrap(recipe: Recipe, target: Path, scratch: Path) -> None:
         shutil.rmtree(root / name, ignore_errors=True)
         (root / name).mkdir()
     pack(root, target, recipe)
+
+
+def debootstrap_command(recipe: Recipe, root: Path) -> list[str]:
+    """What is run: the first pocket of the sources alone, all its components. Pure."""
+    _, mirror, _, *components = apt_sources(recipe).splitlines()[0].split()
+    command = ["debootstrap", f"--variant={recipe.variant}", f"--arch={recipe.architecture}"]
+    command += [f"--keyring={keyring_of(recipe)}", f"--components={','.join(components)}"]
+    if recipe.packages:
+        command += [f"--include={','.join(recipe.packages)}"]
+    return [*command, recipe.suite, str(root), mirror]
 
 
 def write_image_files(recipe: Recipe, root: Path) -> None:

@@ -96,3 +96,60 @@ def test_the_image_is_the_same_for_the_same_recipe_and_archive(tmp_path: Path) -
         assert entry["RepoTags"] == ["debian:12"]
         assert archive.extractfile("layer.tar").read() == root.read_bytes()
         assert archive.extractfile("config.json").read() == config
+
+
+@pytest.mark.parametrize(
+    ("machine", "mirror", "expected"),
+    [
+        ("x86_64", "", "http://archive.ubuntu.com/ubuntu"),
+        ("aarch64", "", "http://ports.ubuntu.com/ubuntu-ports"),
+        ("x86_64", "http://mirror.test/u", "http://mirror.test/u"),
+    ],
+)
+def test_ubuntu_has_its_keys_mirror_pockets_and_components(
+    machine: str, mirror: str, expected: str
+) -> None:
+    request = BootstrapRequest("ubuntu:24.04", ("curl",), mirror)
+    recipe, _, _ = plan_recipe(request, machine)
+    assert bootstrap.apt_sources(recipe).splitlines() == [
+        f"deb {expected} {pocket} main universe"
+        for pocket in ("noble", "noble-updates", "noble-security")
+    ]
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
+    keys = "--keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+    command = bootstrap.mmdebstrap_command(recipe, Path("/t.tar"), Path("/files"), Path("/sources"))
+    assert command[0] == "mmdebstrap"
+    assert command[-3:] == ["noble", "/t.tar", "/sources"]
+    assert {keys, f"--architectures={architecture}", "--include=curl", "--variant=minbase"} < set(command)  # fmt: skip
+    assert bootstrap.debootstrap_command(recipe, Path("/root")) == [
+        "debootstrap", "--variant=minbase", f"--arch={architecture}", keys,
+        "--components=main,universe", "--include=curl", "noble", "/root", expected,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("ubuntu:24.04", "ubuntu-keyring"), ("debian:12", "debian-archive-keyring")],
+)
+def test_without_the_keys_it_says_what_to_install(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "mmdebstrap"
+    tool.write_text("#!/bin/sh")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    keys = tmp_path / Path(f"/usr/share/keyrings/{name.partition(':')[0]}-archive-keyring.gpg").name
+    monkeypatch.setattr(bootstrap, "keyring_of", lambda _recipe: keys)
+    with pytest.raises(ComposeError, match=f"apt-get install {package}$"):
+        bootstrap.find_tool(plan_recipe(BootstrapRequest(name), "x86_64")[0])
+
+
+def test_a_mirror_out_of_reach_is_one_line() -> None:
+    recipe = plan_recipe(BootstrapRequest("ubuntu:noble"), "x86_64")[0]
+    script = "echo one; echo 'E: Could not connect' >&2; echo >&2; echo 'E: apt-get update failed' >&2; exit 25"
+    with pytest.raises(ComposeError) as caught:
+        bootstrap.run_tool(["sh", "-c", script], recipe)
+    assert str(caught.value).startswith("sh could not make ubuntu noble (exit code 25): ")
+    assert "E: Could not connect; E: apt-get update failed" in str(caught.value)
+    assert "\n" not in str(caught.value)
