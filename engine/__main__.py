@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         "--cluster-peer", action="append", default=[], metavar="IP",
         help="such an engine's address (PYCOMPOSE_CLUSTER_PEERS); repeatable",
     )  # fmt: skip
+    serve.add_argument(
+        "--userns", choices=("host", "auto"), default=os.environ.get("PYCOMPOSE_USERNS", "host"),
+        help="the user namespace of containers that do not say: the host's, or auto, one of each "
+        "container's own (PYCOMPOSE_USERNS)",
+    )  # fmt: skip
     commands.add_parser("status", help="tell whether the engine runs")
     commands.add_parser("stop", help="end the engine; containers go on")
     commands.add_parser("unit", help="print a systemd unit")
@@ -119,11 +124,12 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
     with engine_lock(layout), open_helpers() as helpers:
         import trio
 
-        from engine.daemon import chosen_policy, chosen_pools, serve
+        from engine.daemon import chosen_policy, chosen_pools, chosen_userns, serve
         from engine.networks.cluster import read_underlay
 
         pools = options.address_pool or os.environ.get("PYCOMPOSE_ADDRESS_POOL", "").split()
         policy = chosen_policy(options.publish_address, options.published_ports)
+        userns = chosen_userns(options.userns)
         peers = options.cluster_peer or os.environ.get("PYCOMPOSE_CLUSTER_PEERS", "").split()
         key = os.environ.get("PYCOMPOSE_CLUSTER_KEY", "")
         underlay = read_underlay(options.cluster_address, peers, key)
@@ -135,8 +141,9 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
 
         async def run() -> None:
             await serve(
-                layout, helpers, chosen_pools(pools), publish=policy, underlay=underlay, ready=tell
-            )
+                layout, helpers, chosen_pools(pools), publish=policy, underlay=underlay,
+                userns=userns, ready=tell,
+            )  # fmt: skip
 
         trio.run(run)
     return 0

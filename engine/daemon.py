@@ -68,6 +68,7 @@ async def serve(
     *,
     publish: PublishPolicy = PublishPolicy(),  # noqa: B008  # frozen
     underlay: Underlay | None = None,
+    userns: str = "host",
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run an engine until it is told to stop; the caller holds its lock. Raises EngineErrors."""
@@ -97,7 +98,7 @@ async def serve(
         rooms = Rooms(
             layout=layout, database=database, events=events, images=images,
             volumes=Volumes(layout, database, events), networks=networks, forks=forks,
-            host=probe_host(), engine_id=identity,
+            host=probe_host(), engine_id=identity, userns=userns,
         )  # fmt: skip
         stopping = trio.Event()
         watch_if_asked()
@@ -207,6 +208,13 @@ def chosen_pools(texts: list[str]) -> tuple[Pool, ...]:
         return tuple(parse_pool(text) for text in texts)
     except ValueError as error:
         raise EngineError(f"invalid address pool: {error}") from error
+
+
+def chosen_userns(mode: str) -> str:
+    """--userns. Raises EngineError."""
+    if mode not in ("host", "auto"):
+        raise EngineError(f"invalid --userns {mode!r}: host or auto")
+    return mode
 
 
 def chosen_policy(address: str, hook: str) -> PublishPolicy:

@@ -53,6 +53,7 @@ class ContainerRunner:
             ),
             HostConfig(
                 network_mode=step.network_mode,
+                userns_mode="host",  # what it makes becomes a layer
                 extra_hosts=step.extra_hosts,
                 shm_size=limits.shm_size,
                 memory=limits.memory,

@@ -29,6 +29,7 @@ from engine.images.compression import open_tar
 from engine.runtime import mounting
 from engine.runtime.identity import IdentityError, read_identity
 from engine.runtime.pids import start_time
+from engine.runtime.user_namespace import acting_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,6 +59,7 @@ class Place:
     root: int
     below: str
     point: MountPoint | None
+    first: int = 0  # the host's id for its 0, in a user namespace of a container that runs
 
 
 @contextmanager
@@ -68,6 +70,7 @@ def opened(
 
     Raises NotFoundError, ConflictError for a container that ends just now.
     """
+    first = container.first_id if container.state.running else 0
     wanted = "/" + posixpath.normpath("/" + path).lstrip("/")
     slash = "/" if path.endswith(("/", "/.")) and wanted != "/" else ""
     point = _mount_of(container, wanted)
@@ -82,7 +85,7 @@ def opened(
     else:
         root, below = mounting.mount_overlay(rootfs), wanted
     try:
-        yield Place(path, root, f"{below}{slash}" if below != "/" else below, point)
+        yield Place(path, root, f"{below}{slash}" if below != "/" else below, point, first)
     finally:
         os.close(root)
 
@@ -189,14 +192,16 @@ def read_path(place: Place, out: IO[bytes]) -> None:
             fd = _open(place, place.below)
             try:
                 hollow = HOLLOW if place.below == "/" else ()
-                write_folder(fd, "." if name == "/" else name, out, hollow=hollow)
+                write_folder(
+                    fd, "." if name == "/" else name, out, hollow=hollow, first=place.first
+                )
             finally:
                 os.close(fd)
             return
         parent, base = posixpath.split(place.below)
         folder = _open(place, parent)
         try:
-            write_entry(folder, base, name, out)
+            write_entry(folder, base, name, out, place.first)
         finally:
             os.close(folder)
     except FileNotFoundError as error:
@@ -219,7 +224,9 @@ def write_path(
         if not stat.S_ISDIR(os.fstat(folder).st_mode):
             raise InvalidRequestError("extraction point is not a directory")
         owner = _user_of(container, place) if own else None
-        read_tar(open_tar(raw), place.root, place.below, Rules(keep_kind, owner))
+        with acting_as(place.first):
+            rules = Rules(keep_kind, owner, place.first)
+            read_tar(open_tar(raw), place.root, place.below, rules)
     finally:
         os.close(folder)
 

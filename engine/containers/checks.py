@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.containers.config import Config, HealthConfig, HostConfig
+    from engine.containers.model import MountPoint
 
 SMALLEST_MEMORY = 6 << 20
 SHORTEST_NS = 1_000_000  # of a health check's durations
 IPC_MODES = ("", "none", "private", "shareable", "host")
-USERNS_MODES = ("", "host")
+USERNS_MODES = ("", "host", "auto")
 
 
 def check_environment(env: Iterable[str]) -> None:
@@ -131,8 +132,6 @@ def check_modes(config: Config, host: HostConfig) -> None:
         ("cgroup namespace", host.cgroupns_mode, ("", "private", "host")),
         ("user namespace", host.userns_mode, USERNS_MODES),
     ):
-        if (what, mode) == ("user namespace", "auto"):
-            raise NotSupportedError("the user namespace mode auto is not supported: leave it out")
         joins = what in ("PID", "IPC") and len(mode) > 10 and mode.startswith("container:")
         if mode not in plain and not joins:
             raise InvalidRequestError(f"invalid {what} mode: {mode}")
@@ -150,6 +149,33 @@ def check_modes(config: Config, host: HostConfig) -> None:
     for there, words in conflicts:
         if there:
             raise InvalidRequestError(f"conflicting options: {words}")
+
+
+def check_own_ids(host: HostConfig) -> None:
+    """What cannot go with a user namespace of the container's own. Raises InvalidRequestError."""
+    hint = "give it userns_mode: host"
+    if host.privileged:
+        raise InvalidRequestError("privileged mode is incompatible with user namespaces", hint=hint)
+    for what, mode in (
+        ("network", host.network_mode), ("pid", host.pid_mode), ("ipc", host.ipc_mode),
+        ("uts", host.uts_mode), ("cgroup", host.cgroupns_mode),
+    ):  # fmt: skip
+        if mode == "host" or mode.startswith("container:"):
+            whose = "the host's" if mode == "host" else "another container's"
+            raise InvalidRequestError(
+                f"cannot share {whose} {what} namespace when user namespaces are enabled", hint=hint
+            )
+
+
+def check_own_mounts(points: Iterable[MountPoint]) -> None:
+    """The same of its mounts. Raises InvalidRequestError."""
+    for point in points:
+        if point.propagation in ("shared", "rshared"):
+            raise InvalidRequestError(
+                f"the mount propagation {point.propagation} of {point.destination} is not possible "
+                "when user namespaces are enabled",
+                hint="give the container userns_mode: host",
+            )
 
 
 def check_devices(host: HostConfig) -> None:

@@ -43,8 +43,11 @@ def plan_container(
     now_ns: int,
     find: Callable[[str], Container],
     host_name: str = "",
+    choose_ids: Callable[[str], int] = lambda _: 0,
 ) -> Container:
     """The container that a request asks for; `host_name` is for those that use the host's.
+
+    `choose_ids` gives the first id of a range for a user namespace mode, 0 for none.
 
     Raises InvalidRequestError, NotSupportedError.
     """
@@ -57,6 +60,11 @@ def plan_container(
     checks.check_environment(request.config.env)
     _check(config, host_config)
     _check_links(host_config, find)
+    mounts = decide_mounts(config, host_config, find)
+    first_id = choose_ids(host_config.userns_mode)
+    if first_id:
+        checks.check_own_ids(host_config)
+        checks.check_own_mounts(mounts)
     command = (*(config.entrypoint or ()), *(config.cmd or ()))
     if not command:
         raise InvalidRequestError("no command specified")
@@ -73,7 +81,8 @@ def plan_container(
         path=command[0],
         args=command[1:],
         networks=_networks(request, host_config),
-        mounts=decide_mounts(config, host_config, find),
+        mounts=mounts,
+        first_id=first_id,
     )
 
 

@@ -93,6 +93,7 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
         dns=dns,
         masked_paths=host.masked_paths,
         readonly_paths=host.readonly_paths,
+        first_id=container.first_id,
     )  # fmt: skip
 
 

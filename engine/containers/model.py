@@ -146,6 +146,8 @@ class Container:
     platform: str = "linux"
     #: container this one's network, pid or ipc namespace comes from were resolved to ids at create
     network_container: str = ""
+    #: the host's id of its root, in a user namespace of its own; 0: it has none
+    first_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,3 +29,4 @@ class Rooms:
     forks: ForkServer
     host: HostFacts
     engine_id: str
+    userns: str = "host"  # of containers that do not say: "host" or "auto"

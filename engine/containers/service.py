@@ -19,6 +19,7 @@ import trio
 
 from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
+from engine.containers.id_ranges import free_range
 from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.launching import Launcher, check_bind, port_requests
 from engine.containers.live import Bell
@@ -74,6 +75,7 @@ class Containers:
         self.log_watch = LogWatch()
         nursery.start_soon(self.log_watch.run)
         self._events = rooms.events
+        self._userns = rooms.userns
         self._launcher = Launcher(rooms, self.registry)
         self.volume_use = VolumeUse(rooms, self.registry, self._launcher)
         self._life = Supervisor(
@@ -98,6 +100,12 @@ class Containers:
     def live(self, container_id: str) -> Live:
         """The handle of a running container. Raises ConflictError."""
         return self._life.live(container_id)
+
+    def _choose_ids(self, mode: str) -> int:
+        """The first id of a container's own range by its user namespace mode; 0: none."""
+        if (mode or self._userns) != "auto":
+            return 0
+        return free_range(c.first_id for c in self.all())
 
     def rootfs(self, container: Container) -> Rootfs:
         """The overlay of a container. Raises NotFoundError for a missing layer."""
@@ -127,7 +135,13 @@ class Containers:
         check_against_host(request.host_config, self.host)
         container_id = secrets.token_hex(32)
         planned = plan_container(
-            request, image, container_id, time.time_ns(), self.find, self.host.hostname
+            request,
+            image,
+            container_id,
+            time.time_ns(),
+            self.find,
+            self.host.hostname,
+            self._choose_ids,
         )
         planned = replace(planned, mounts=tuple(map(self._resolved, planned.mounts)))
         port_requests(planned)  # what is wrong with them is told now

@@ -30,10 +30,14 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to unpack: `owner` (uid, gid) for everything, None as the tar has it."""
+    """How to unpack: `owner` (uid, gid) for everything, None as the tar has it.
+
+    `first` is the host's id for a 0 of theirs.
+    """
 
     keep_kind: bool = False
     owner: tuple[int, int] | None = None
+    first: int = 0
 
 
 def read_tar(stream: HashedReader, root: int, folder: str, rules: Rules) -> None:
@@ -164,7 +168,8 @@ class _Unpacking:
 
     def _own(self, entry: tarfile.TarInfo, parent: int, base: str) -> None:
         uid, gid = self._rules.owner or (entry.uid, entry.gid)
-        os.chown(base, uid, gid, dir_fd=parent, follow_symlinks=False)
+        first = self._rules.first
+        os.chown(base, first + uid, first + gid, dir_fd=parent, follow_symlinks=False)
         if not entry.issym():
             os.chmod(base, entry.mode & 0o7777, dir_fd=parent)
         for key, value in entry.pax_headers.items():

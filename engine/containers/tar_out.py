@@ -11,6 +11,8 @@ import stat
 import tarfile
 from typing import IO
 
+from engine.runtime.compile import ID_COUNT
+
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,22 +24,29 @@ _KINDS = {
     stat.S_IFBLK: tarfile.BLKTYPE,
     stat.S_IFIFO: tarfile.FIFOTYPE,
 }
+#: Who an id is that a container's range does not hold (user_namespaces(7)).
+NOBODY = 65534
 
 
-def write_entry(folder: int, name: str, shown: str, out: IO[bytes]) -> None:
-    """The tar of `name` in an open folder, itself called `shown`. Raises FileNotFoundError, OSError."""
+def write_entry(folder: int, name: str, shown: str, out: IO[bytes], first: int = 0) -> None:
+    """The tar of `name` in an open folder, itself called `shown`; `first` is the id told as 0.
+
+    Raises FileNotFoundError, OSError.
+    """
     with _archive(out) as archive:
-        _Walk(archive).entry(folder, name, shown)
+        _Walk(archive, first).entry(folder, name, shown)
 
 
-def write_folder(folder: int, shown: str, out: IO[bytes], *, hollow: tuple[str, ...] = ()) -> None:
+def write_folder(
+    folder: int, shown: str, out: IO[bytes], *, hollow: tuple[str, ...] = (), first: int = 0
+) -> None:
     """The tar of an open folder with all that is in it, itself called `shown` ("" leaves it out).
 
     Folders directly in it that are named in `hollow` come without what they hold.
     """
     fd = os.open(f"/proc/self/fd/{folder}", os.O_RDONLY | os.O_CLOEXEC)
     with _archive(out) as archive:
-        _Walk(archive).folder(fd, shown, hollow)
+        _Walk(archive, first).folder(fd, shown, hollow)
 
 
 def _archive(out: IO[bytes]) -> tarfile.TarFile:
@@ -47,8 +56,9 @@ def _archive(out: IO[bytes]) -> tarfile.TarFile:
 class _Walk:
     """One tar being written; knows the hard links it has met."""
 
-    def __init__(self, archive: tarfile.TarFile) -> None:
+    def __init__(self, archive: tarfile.TarFile, first: int) -> None:
         self._archive = archive
+        self._first = first
         self._links: dict[tuple[int, int], str] = {}
 
     def entry(self, parent: int, name: str, shown: str, *, hollow: bool = False) -> None:
@@ -58,13 +68,13 @@ class _Walk:
             status = os.fstat(held)
             kind = stat.S_IFMT(status.st_mode)
             if kind == stat.S_IFDIR and hollow:
-                self._archive.addfile(_info(shown, status))
+                self._archive.addfile(_info(shown, status, self._first))
             elif kind == stat.S_IFDIR:
                 self.folder(os.open(name, _FOLDER, dir_fd=parent), shown)
             elif kind == stat.S_IFREG:
                 self._file(parent, name, shown)
             elif kind in _KINDS:
-                info = _info(shown, status)
+                info = _info(shown, status, self._first)
                 if kind == stat.S_IFLNK:
                     info.linkname = os.readlink("", dir_fd=held)
                 info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
@@ -76,7 +86,7 @@ class _Walk:
         """An open folder, which is closed."""
         try:
             if shown:
-                info = _info(shown, os.fstat(fd))
+                info = _info(shown, os.fstat(fd), self._first)
                 info.pax_headers = _attributes(fd)
                 self._archive.addfile(info)
             prefix = f"{shown.rstrip('/')}/" if shown else ""
@@ -94,7 +104,7 @@ class _Walk:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 return  # it was swapped for something else
-            info = _info(shown, status)
+            info = _info(shown, status, self._first)
             inode = (status.st_dev, status.st_ino)
             if status.st_nlink > 1 and inode in self._links:
                 info.type, info.linkname, info.size = tarfile.LNKTYPE, self._links[inode], 0
@@ -121,12 +131,18 @@ class _Exactly:
         return data.ljust(size, b"\0")
 
 
-def _info(shown: str, status: os.stat_result) -> tarfile.TarInfo:
+def _info(shown: str, status: os.stat_result, first: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(shown)
     info.type = _KINDS[stat.S_IFMT(status.st_mode)]
-    info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    info.mode = stat.S_IMODE(status.st_mode)
+    info.uid, info.gid = _inside(status.st_uid, first), _inside(status.st_gid, first)
     info.mtime = status.st_mtime_ns / 1_000_000_000
     return info
+
+
+def _inside(number: int, first: int) -> int:
+    """An id as a container sees it, whose range begins at `first`."""
+    return number - first if not first or 0 <= number - first < ID_COUNT else NOBODY
 
 
 def _attributes(fd: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ sense is an InvalidRequestError; capabilities are cut to those the engine itself
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import HostLimitError, InvalidRequestError
@@ -21,6 +21,7 @@ from engine.runtime.spec import (
     DeviceNode,
     DeviceRule,
     ExecSpec,
+    IdMap,
     Limits,
     LogTarget,
     Mount,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
     from engine.host import HostFacts
     from engine.runtime.security_options import SecurityOptions
+
+#: How many ids a user namespace of a container's own has.
+ID_COUNT = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class ContainerInputs:
     dns: bool = False
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
+    first_id: int = 0  # the host's id of root in a user namespace of its own; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,9 @@ def compile_container(inputs: ContainerInputs, host: HostFacts) -> Compiled:
         (writes_v2 if host.cgroup_mode == "v2" else writes_v1)(inputs.limits), host.limit_files
     )
     namespaces = _namespaces(inputs.namespaces)
+    id_map = (IdMap(0, inputs.first_id, ID_COUNT),) if inputs.first_id else ()
+    if id_map:
+        namespaces = (*namespaces, Namespace("user"))
     private: set[str] = {namespace.kind for namespace in namespaces if not namespace.path}
     process = Process(
         args=inputs.args,
@@ -131,15 +139,36 @@ def compile_container(inputs: ContainerInputs, host: HostFacts) -> Compiled:
         log=inputs.log,
         hostname=inputs.hostname,
         domainname=inputs.domainname,
-        mounts=_ordered((*base, *_cgroup_mounts(inputs, host, writable=writable)), inputs.mounts),
+        mounts=tuple(
+            _with_ids(mount, inputs.first_id)
+            for mount in _ordered(
+                (*base, *_cgroup_mounts(inputs, host, writable=writable)), inputs.mounts
+            )
+        ),
         devices=(*defaults.DEVICES, *inputs.devices),
         masked_paths=() if open_paths else hidden,
         readonly_paths=() if open_paths else locked,
         sysctls=_sysctls(inputs.sysctls, private),
         init=inputs.init,
         dns=inputs.dns and "net" in private,
+        uid_map=id_map,
+        gid_map=id_map,
     )
     return Compiled(spec, tuple(warnings))
+
+
+def _with_ids(mount: Mount, first: int) -> Mount:
+    """A file system's uid= and gid= as the host counts them."""
+    if not first or mount.kind not in ("tmpfs", "devpts"):
+        return mount
+    options = [option.partition("=") for option in mount.data.split(",")]
+    data = ",".join(
+        f"{key}={first + int(value)}"
+        if key in ("uid", "gid") and value.isdigit()
+        else key + equals + value
+        for key, equals, value in options
+    )
+    return replace(mount, data=data)
 
 
 def compile_exec(  # an exec is this many facts

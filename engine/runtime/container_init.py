@@ -30,12 +30,14 @@ from engine.runtime.pids import open_pid, start_time
 from engine.runtime.program import Refusal, start_program
 from engine.runtime.root import build_root
 from engine.runtime.spec import ContainerSpec, ExecSpec, decode
+from engine.runtime.user_namespace import ids_of, make_namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.runtime.launch import Stdio
     from engine.runtime.spec import Process
+    from engine.runtime.user_namespace import Ids
 
 #: namespace kind -> the flag that makes or joins it
 FLAGS = {
@@ -65,7 +67,8 @@ def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
     seccomp = _filter_of(spec.process)
     made = _limit(spec)
     join_namespaces(spec)
-    if _makes(spec, "cgroup"):
+    ids = _take_ids(spec)
+    if _makes(spec, "cgroup") and not ids:
         sc.unshare(sc.CLONE_NEWCGROUP)
     if _makes(spec, "uts"):
         if spec.hostname:
@@ -77,7 +80,7 @@ def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
     for fd in fds:
         os.close(fd)
     try:
-        root = build_root(spec)
+        root = build_root(spec, ids)
         master = _take_terminal(spec.process, root, console=True)
     except BaseException:
         talk.wait_for_start()  # who attaches first must not find nobody there
@@ -85,7 +88,7 @@ def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
     if master is not None:
         hand_over_terminal(talk.link, master, talk.size)
     talk.wait_for_start()
-    start_program(spec.process, root, talk.link, seccomp, init=spec.init)
+    start_program(spec.process, root, talk.link, seccomp, ids, init=spec.init)
 
 
 def _limit(spec: ContainerSpec) -> tree.Made:
@@ -99,6 +102,15 @@ def _limit(spec: ContainerSpec) -> tree.Made:
     return made
 
 
+def _take_ids(spec: ContainerSpec) -> Ids | None:
+    """The container's own user namespace and what belongs to it, where it has one."""
+    try:
+        return make_namespaces(spec)
+    except OSError as error:
+        words = f"cannot make the user namespace of userns_mode auto: {error.strerror or error}"
+        raise Refusal(125, words) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Inside:
     """All that an exec's process takes from outside: it is born inside."""
@@ -106,6 +118,7 @@ class Inside:
     spec: ExecSpec
     seccomp: bytes
     cgroup_fd: int | None
+    ids: Ids | None
 
 
 def join_container(spec_fd: int) -> Inside:
@@ -119,10 +132,11 @@ def join_container(spec_fd: int) -> Inside:
     tree.join(tree.limiting_folders(spec.cgroup))
     top = tree.unified_mount(spec.cgroup.mode)
     cgroup_fd = os.open(f"{top}/{spec.cgroup.path}", os.O_PATH | os.O_CLOEXEC) if top else None
+    ids = ids_of(spec.container_pid)
     others = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
     sc.setns(container, others | sc.CLONE_NEWPID | sc.CLONE_NEWNS)
     os.close(container)
-    return Inside(spec, seccomp, cgroup_fd)
+    return Inside(spec, seccomp, cgroup_fd, ids)
 
 
 def _open_container(spec: ExecSpec) -> int:
@@ -148,7 +162,7 @@ def run_exec(inside: Inside, stdio: Stdio, sync: socket.socket) -> NoReturn:
         send_with_fds(sync, b"mounted", [] if master is None else [master])
         if sync.recv(64) != b"start":  # the launcher gave up, or died
             os._exit(1)
-        start_program(spec.process, root, sync, seccomp, init=False)
+        start_program(spec.process, root, sync, seccomp, inside.ids, init=False, first=False)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
         give_up(sync, error, 126)
 

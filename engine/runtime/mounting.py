@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
-from engine.runtime.idmap import map_to_owner
+from engine.runtime.idmap import map_mount, map_to_owner
+from engine.runtime.user_namespace import WHAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from engine.runtime.spec import Mount, Rootfs
+    from engine.runtime.user_namespace import Ids
 
 ATTRIBUTES = {
     "ro": sc.MOUNT_ATTR_RDONLY,
@@ -45,8 +47,13 @@ def attributes_of(options: Iterable[str]) -> int:
     return bits
 
 
-def mount_overlay(rootfs: Rootfs) -> int:
-    """A detached overlay mount of the layers: its descriptor. Without an upper one it is read-only."""
+def mount_overlay(rootfs: Rootfs, ids: Ids | None = None) -> int:
+    """A detached overlay mount of the layers: its descriptor. Without an upper one it is read-only.
+
+    With `ids` all layers are mapped, and the caller must be the range's first id to file systems.
+    """
+    if ids:
+        return _mount_mapped_overlay(rootfs, ids)
     context = sc.fsopen("overlay")
     try:
         for layer in rootfs.lower:
@@ -60,17 +67,51 @@ def mount_overlay(rootfs: Rootfs) -> int:
         os.close(context)
 
 
-def mount_filesystem(kind: str, data: str = "", attributes: int = 0, source: str = "") -> int:
+def _mount_mapped_overlay(rootfs: Rootfs, ids: Ids) -> int:
+    context = sc.fsopen("overlay")
+    fds: list[int] = []
+    try:
+        for layer in rootfs.lower:
+            fds.append(_mapped_copy(layer, ids))
+            sc.fsconfig(context, sc.FSCONFIG_SET_FD, "lowerdir+", other=fds[-1])
+        fds.append(_mapped_copy(os.path.dirname(rootfs.upper), ids))  # the two on one mount
+        both = fds[-1]
+        for key, path in (("upperdir", rootfs.upper), ("workdir", rootfs.work)):
+            fds.append(os.open(os.path.basename(path), _SEARCH | os.O_DIRECTORY, dir_fd=both))
+            sc.fsconfig(context, sc.FSCONFIG_SET_FD, key, other=fds[-1])
+        sc.fsconfig(context, sc.FSCONFIG_CMD_CREATE)
+        return sc.fsmount(context, 0)
+    except OSError as error:
+        words = f"cannot mount the layers for {WHAT}: {error.strerror}: this kernel may lack idmapped layers"
+        raise OSError(error.errno, words) from error
+    finally:
+        for fd in (context, *fds):
+            os.close(fd)
+
+
+def _mapped_copy(path: str, ids: Ids) -> int:
+    tree = sc.open_tree(sc.AT_FDCWD, path, sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC)
+    map_mount(tree, ids.namespace, WHAT)
+    return tree
+
+
+def mount_filesystem(
+    kind: str, data: str = "", attributes: int = 0, source: str = "", ids: Ids | None = None
+) -> int:
     """A detached mount of a new file system of a kind, with its own options ("size=1m,mode=755").
 
-    `source` is only a name, which df(1) shows.
+    `source` is only a name, which df(1) shows. With `ids` an overlay's lower layers are mapped.
     """
     context = sc.fsopen(kind)
     try:
         sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "source", source or kind)
         for option in filter(None, data.split(",")):
             key, equals, value = option.partition("=")
-            if equals:
+            if ids and key == "lowerdir+":
+                layer = _mapped_copy(value, ids)
+                sc.fsconfig(context, sc.FSCONFIG_SET_FD, key, other=layer)
+                os.close(layer)
+            elif equals:
                 sc.fsconfig(context, sc.FSCONFIG_SET_STRING, key, value)
             else:
                 sc.fsconfig(context, sc.FSCONFIG_SET_FLAG, key)
@@ -80,10 +121,14 @@ def mount_filesystem(kind: str, data: str = "", attributes: int = 0, source: str
         os.close(context)
 
 
-def clone_mount(mount: Mount, who: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> int:
+def clone_mount(
+    mount: Mount,
+    who: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ids: Ids | None = None,
+) -> int:
     """A detached copy of the mount that holds a bind's source, with its options applied.
 
-    `who` tells the container's user and group, for whom an owner is mapped.
+    `who` tells the container's user and group, for whom an owner is mapped; `ids` maps all of it.
     """
     options = set(mount.options)
     recursive = "rbind" in options
@@ -99,7 +144,9 @@ def clone_mount(mount: Mount, who: Callable[[], tuple[int, int]] = lambda: (0, 0
     if attributes:
         sc.mount_setattr(tree, set_=attributes, recursive=recursive)
     if MAP_OWNER in options:
-        map_to_owner(tree, *who())
+        map_to_owner(tree, *who(), *((ids.first, ids.size) if ids else ()))
+    elif ids:
+        map_mount(tree, ids.namespace, WHAT, recursive=recursive)
     if "ro-top" in options:  # what is mounted below stays as it is
         sc.mount_setattr(tree, set_=sc.MOUNT_ATTR_RDONLY)
     for option in options:
@@ -139,17 +186,22 @@ def inside(namespace: str) -> Iterator[None]:
 
 
 def make_mount(
-    root: int, mount: Mount, who: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    root: int,
+    mount: Mount,
+    who: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ids: Ids | None = None,
 ) -> None:
     """Make one mount of the spec at its target below `root`."""
     if mount.kind == "bind":
-        detached = clone_mount(mount, who)
+        detached = clone_mount(mount, who, ids)
         folder = stat.S_ISDIR(os.fstat(detached).st_mode)
     else:
         detached = mount_filesystem(
-            mount.kind, mount.data, attributes_of(mount.options), mount.source
+            mount.kind, mount.data, attributes_of(mount.options), mount.source, ids
         )
         folder = True
+        if ids and mount.kind == "devpts":  # its folder alone is not of whoever mounts it
+            os.chown(f"/proc/self/fd/{detached}", ids.first, ids.first)
     try:
         place(root, detached, mount.target, folder=folder)
     finally:

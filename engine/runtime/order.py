@@ -14,7 +14,7 @@ from engine.runtime.container_init import FLAGS
 from engine.runtime.spec import Cgroup, ContainerSpec, LogTarget
 
 if TYPE_CHECKING:
-    from engine.runtime.spec import ExecSpec
+    from engine.runtime.spec import ExecSpec, Namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,15 @@ def order_of(spec: ContainerSpec | ExecSpec) -> Order:
         stdin_open=process.stdin_open,
         cgroup=Cgroup(mode, spec.cgroup.path),
         log=spec.log if isinstance(spec, ContainerSpec) else None,
-        makes=tuple(n.kind for n in namespaces if not n.path),
+        makes=_made_at_birth(namespaces),
         pid_namespace=next((n.path for n in namespaces if n.path and n.kind == "pid"), ""),
     )
+
+
+def _made_at_birth(namespaces: tuple[Namespace, ...]) -> tuple[str, ...]:
+    """All that are new; those that a new user namespace is to own are made in it (user_namespace)."""
+    made = tuple(n.kind for n in namespaces if not n.path)
+    return tuple(kind for kind in made if kind in ("mount", "pid")) if "user" in made else made
 
 
 def read_order(fields: dict[str, Any]) -> Order:

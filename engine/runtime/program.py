@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import socket
 
     from engine.runtime.spec import Process
+    from engine.runtime.user_namespace import Ids
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Signals that may be ignored here (by Python, the fork server, or whoever started the engine): what
@@ -32,22 +33,33 @@ class Refusal(Exception):  # noqa: N818  # the image or the request is at fault,
         self.exit_code = exit_code
 
 
-def start_program(
-    process: Process, root: int, sync: socket.socket, seccomp: bytes, *, init: bool
+def start_program(  # what a program starts with
+    process: Process,
+    root: int,
+    sync: socket.socket,
+    seccomp: bytes,
+    ids: Ids | None,
+    *,
+    init: bool,
+    first: bool = True,
 ) -> NoReturn:
-    """Become the user, find the program, execute it. Raises Refusal or OSError."""
+    """Become the user, find the program, execute it. Raises Refusal or OSError.
+
+    `ids` is a user namespace to enter; `first` is the container's own process, which makes the mount
+    namespace that belongs to it.
+    """
     who = read_identity(root, process.user, process.groups)
     environment = dict(entry.partition("=")[::2] for entry in process.env)
     environment.setdefault("HOME", who.home)
     set_rlimits(process.rlimits)
     if process.oom_score_adj:
         _set_oom_score(process.oom_score_adj)
-    for number in (0, 1, 2):  # else /dev/stdout could not be opened by a user who is not root
-        if stat.S_ISFIFO(os.fstat(number).st_mode) or os.isatty(number):
-            os.fchown(number, who.uid, -1)
+    _give_stdio(ids.outside(who.uid) if ids else who.uid)
     os.umask(process.umask)
     if process.apparmor:
         _set_apparmor(root, process.apparmor)
+    if ids:
+        ids.enter(new_mounts=first)
     if sync.fileno() > 3:
         sc.close_range(3, sync.fileno() - 1)
     sc.close_range(sync.fileno() + 1)
@@ -65,6 +77,13 @@ def start_program(
     if init:
         supervise(sync)
     execute(process.args, environment)
+
+
+def _give_stdio(uid: int) -> None:
+    """Else /dev/stdout could not be opened by a user who is not root."""
+    for number in (0, 1, 2):
+        if stat.S_ISFIFO(os.fstat(number).st_mode) or os.isatty(number):
+            os.fchown(number, uid, -1)
 
 
 def execute(args: tuple[str, ...], environment: dict[str, str]) -> NoReturn:

@@ -13,6 +13,7 @@ from engine.runtime.program import Refusal
 
 if TYPE_CHECKING:
     from engine.runtime.spec import ContainerSpec, DeviceNode
+    from engine.runtime.user_namespace import Ids
 
 LINKS = (
     ("/dev/fd", "/proc/self/fd"),
@@ -23,13 +24,13 @@ LINKS = (
 )
 
 
-def build_root(spec: ContainerSpec) -> int:
+def build_root(spec: ContainerSpec, ids: Ids | None = None) -> int:
     """Mount all of the spec, enter the root, detach the old one: the root's descriptor.
 
     Raises Refusal (which mount, why) or OSError.
     """
     sc.mount("", "/", "", sc.MS_REC | _propagation(spec))
-    root = mounting.mount_overlay(spec.rootfs)
+    root = mounting.mount_overlay(spec.rootfs, ids)
     sc.move_mount(root, sc.AT_FDCWD, spec.rootfs.merged)
     process = spec.process
 
@@ -39,12 +40,12 @@ def build_root(spec: ContainerSpec) -> int:
 
     for mount in spec.mounts:
         try:
-            mounting.make_mount(root, mount, who)
+            mounting.make_mount(root, mount, who, ids)
         except OSError as error:
             source = f"{mount.source} to " if mount.kind == "bind" else ""
             source = f"{mount.subpath} in {source}" if mount.subpath else source
             raise Refusal(125, f"cannot mount {source}{mount.target}: {error.strerror}") from error
-    _make_dev(spec, root)
+    _make_dev(spec, root, ids)
     for key, value in spec.sysctls:
         _write_sysctl(root, key, value)
     _make_cwd(root, spec.process.cwd)
@@ -71,10 +72,10 @@ def _propagation(spec: ContainerSpec) -> int:
     return sc.MS_SLAVE if asks else sc.MS_PRIVATE
 
 
-def _make_dev(spec: ContainerSpec, root: int) -> None:
+def _make_dev(spec: ContainerSpec, root: int, ids: Ids | None) -> None:
     """The device nodes and the standard links, through the descriptor of /dev."""
     for device in spec.devices:
-        _make_node(root, device)
+        _make_node(root, device, ids)
     for path, target in LINKS:
         parent = mounting.open_or_make(root, os.path.dirname(path), folder=True)
         try:
@@ -85,14 +86,15 @@ def _make_dev(spec: ContainerSpec, root: int) -> None:
             os.close(parent)
 
 
-def _make_node(root: int, device: DeviceNode) -> None:
+def _make_node(root: int, device: DeviceNode, ids: Ids | None) -> None:
     parent = mounting.open_or_make(root, os.path.dirname(device.path), folder=True)
     name = os.path.basename(device.path)
     kind = stat.S_IFCHR if device.kind == "c" else stat.S_IFBLK
     try:
         os.mknod(name, kind | device.mode, os.makedev(device.major, device.minor), dir_fd=parent)
         os.chmod(name, device.mode, dir_fd=parent)
-        os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
+        owner = [ids.outside(n) if ids else n for n in (device.uid, device.gid)]
+        os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
     except FileExistsError:
         pass
     except OSError as error:

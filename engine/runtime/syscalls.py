@@ -73,6 +73,7 @@ FSOPEN_CLOEXEC = 1
 FSMOUNT_CLOEXEC = 1
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
+FSCONFIG_SET_FD = 5
 FSCONFIG_CMD_CREATE = 6
 
 RESOLVE_NO_XDEV = 0x01
@@ -201,8 +202,10 @@ def fsopen(kind: str) -> int:
     return _call(f"fsopen {kind}", _NR_FSOPEN, kind.encode(), FSOPEN_CLOEXEC)
 
 
-def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = None) -> None:
-    """fsconfig(2); the kernel's own words are added to the error."""
+def fsconfig(
+    fd: int, command: int, key: str | None = None, value: str | None = None, other: int = 0
+) -> None:
+    """fsconfig(2); the kernel's own words are added to the error. `other` is SET_FD's descriptor."""
     try:
         _call(
             f"fsconfig {key}",
@@ -211,7 +214,7 @@ def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = 
             command,
             key.encode() if key else None,
             value.encode() if value is not None else None,
-            0,
+            other,
         )
     except OSError as error:
         try:
@@ -291,6 +294,12 @@ def seccomp_load(program: bytes) -> None:
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
     _call("seccomp", _NR_SECCOMP, SECCOMP_SET_MODE_FILTER, 0, fprog)
+
+
+def set_file_ids(uid: int, gid: int) -> None:
+    """setfsuid(2) and setfsgid(2): who this thread is to file systems."""
+    _libc.setfsgid(ctypes.c_uint32(gid))
+    _libc.setfsuid(ctypes.c_uint32(uid))
 
 
 def sethostname(name: str) -> None:

@@ -14,6 +14,7 @@ from engine.containers.checks import (
     check_health,
     check_limits,
     check_modes,
+    check_own_ids,
     parse_set,
 )
 from engine.containers.config import (
@@ -128,9 +129,18 @@ def test_modes(field: str, mode: str, words: str) -> None:
         check_modes(Config(), replace(HostConfig(), **{field: mode}))
 
 
-def test_a_user_namespace_of_ones_own_is_refused_by_name() -> None:
-    with pytest.raises(NotSupportedError, match="user namespace mode auto is not supported"):
-        check_modes(Config(), HostConfig(userns_mode="auto"))
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (HostConfig(privileged=True), "privileged mode is incompatible"),
+        (HostConfig(network_mode="container:x"), "share another container's network namespace"),
+        (HostConfig(ipc_mode="host"), "share the host's ipc namespace"),
+    ],
+)
+def test_what_cannot_go_with_a_user_namespace(asked: HostConfig, words: str) -> None:
+    check_modes(Config(), HostConfig(userns_mode="auto"))
+    with pytest.raises(InvalidRequestError, match=words):
+        check_own_ids(asked)
 
 
 def test_modes_that_exclude_an_option() -> None:

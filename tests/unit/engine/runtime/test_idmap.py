@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.idmap import IDS, swapping_map
+from engine.runtime.idmap import IDS, moved_map, swapping_map
 
 ids = st.one_of(st.integers(0, 3), st.integers(0, IDS - 1), st.just(IDS - 1))
 
@@ -22,3 +22,8 @@ def test_a_swap(owner: int, user: int, other: int) -> None:
     if other not in (owner, user):
         assert look_up(text, other) == other
     assert sum(int(line.split()[2]) for line in text.splitlines()) == IDS
+
+
+def test_a_map_moves_up_into_a_range_and_ends_with_it() -> None:
+    lines = moved_map(swapping_map(1000, 0), 500_000, 65536).splitlines()
+    assert lines == ["0 501000 1", "1 500001 999", "1000 500000 1", "1001 501001 64535"]
