@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 #: Bumped when the compilation changes, so that cached programs are made anew.
-EDITION = 1
+EDITION = 2
 _ARCHES = {"x86_64": ("x86_64", "x86", "x32"), "aarch64": ("aarch64", "arm")}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _OPERATORS = {
@@ -71,7 +71,7 @@ def _compile_default(capabilities: list[str], machine: str) -> bytes:
     _add(table, scmp.ALLOW, "socket", scmp.Arg(0, scmp.LT, low))
     _add(table, scmp.ALLOW, "socket", scmp.Arg(0, scmp.GT, low), scmp.Arg(0, scmp.LT, high))
     _add(table, scmp.ALLOW, "socket", scmp.Arg(0, scmp.GT, high))
-    return _newer_calls(machine) + _export(table)
+    return _newer_calls(machine) + _hidden_sockets(machine) + _export(table)
 
 
 def _compile_custom(document: Mapping[str, Any], capabilities: list[str], machine: str) -> bytes:
@@ -159,17 +159,37 @@ def _export(table: Any) -> bytes:
 
 def _newer_calls(machine: str) -> bytes:
     """A prologue: calls of the native architecture that are newer than the table answer ENOSYS."""
-
-    def instruction(code: int, true: int, false: int, value: int) -> bytes:
-        return struct.pack("=HBBI", code, true, false, value)
-
     return b"".join(
         (
-            instruction(0x20, 0, 0, 4),  # load the architecture
-            instruction(0x15, 0, 4, _AUDIT_ARCH[machine]),
-            instruction(0x20, 0, 0, 0),  # load the number
-            instruction(0x35, 2, 0, 0x40000000),  # x32's numbers are not meant
-            instruction(0x25, 0, 1, profile.NEWEST[machine]),
-            instruction(0x06, 0, 0, 0x00050000 | errno.ENOSYS),
+            _instruction(0x20, 0, 0, 4),  # load the architecture
+            _instruction(0x15, 0, 4, _AUDIT_ARCH[machine]),
+            _instruction(0x20, 0, 0, 0),  # load the number
+            _instruction(0x35, 2, 0, 0x40000000),  # x32's numbers are not meant
+            _instruction(0x25, 0, 1, profile.NEWEST[machine]),
+            _instruction(0x06, 0, 0, 0x00050000 | errno.ENOSYS),
         )
     )
+
+
+def _hidden_sockets(machine: str) -> bytes:
+    """A prologue: no socket through i386's socketcall(2), whose families no filter can see.
+
+    32-bit programs have had socket(2) itself since Linux 4.3; the other calls in it stay.
+    """
+    if machine != "x86_64":
+        return b""
+    return b"".join(
+        (
+            _instruction(0x20, 0, 0, 4),  # load the architecture
+            _instruction(0x15, 0, 5, 0x40000003),  # i386
+            _instruction(0x20, 0, 0, 0),  # load the number
+            _instruction(0x15, 0, 3, 102),  # socketcall
+            _instruction(0x20, 0, 0, 16),  # load its first argument
+            _instruction(0x15, 0, 1, 1),  # SYS_SOCKET
+            _instruction(0x06, 0, 0, 0x00050000 | errno.EPERM),
+        )
+    )
+
+
+def _instruction(code: int, true: int, false: int, value: int) -> bytes:
+    return struct.pack("=HBBI", code, true, false, value)

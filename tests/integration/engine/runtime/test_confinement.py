@@ -37,7 +37,19 @@ def system_call(number: int, *arguments: int) -> bytes:
         (b"\x48\xbf", b"\x48\xbe", b"\x48\xba", b"\x49\xba"), arguments, strict=False
     ):
         code += register + struct.pack("<q", value)
-    code += b"\xb8" + struct.pack("<I", number) + b"\x0f\x05"  # mov eax, number; syscall
+    return program(code + b"\xb8" + struct.pack("<I", number) + b"\x0f\x05")  # mov eax; syscall
+
+
+def socket_call(number: int, *words: int) -> bytes:
+    """The same by i386's entry: socketcall(number, words)."""
+    table = 0x400078 + 5  # behind a jump over it
+    code = b"\xe9" + struct.pack("<I", 4 * len(words)) + struct.pack(f"<{len(words)}I", *words)
+    code += b"\xbb" + struct.pack("<I", number) + b"\xb9" + struct.pack("<I", table)
+    return program(code + b"\xb8" + struct.pack("<I", 102) + b"\xcd\x80")  # int 0x80
+
+
+def program(code: bytes) -> bytes:
+    """A static program of such code, which leaves its answer in rax."""
     code += b"\x48\x85\xc0\x78\x02\x31\xc0"  # test rax, rax; js +2; xor eax, eax
     code += b"\xf7\xd8\x89\xc7\xb8\x3c\x00\x00\x00\x0f\x05"  # exit(-rax)
     size = 64 + 56 + len(code)
@@ -115,6 +127,21 @@ async def test_system_calls(
     layer.mkdir()
     (tmp_path / "call").rename(layer / "call")
     assert (await cell.run("/call", lower=(layer,))).exit_code == answer, name
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the programs are x86_64's")
+@pytest.mark.parametrize(
+    ("call", "words", "answer"),
+    [(1, (38, 5, 0), errno.EPERM), (1, (40, 1, 0), errno.EPERM), (5, (99, 0, 0), errno.EBADF)],
+)
+async def test_no_socket_comes_by_socketcall(
+    cell: Cell, tmp_path: Path, call: int, words: tuple[int, ...], answer: int
+) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "call").write_bytes(socket_call(call, *words))
+    (layer / "call").chmod(0o755)
+    assert (await cell.run("/call", lower=(layer,))).exit_code == answer
 
 
 async def test_without_a_filter_it_is_the_capabilities_that_refuse(cell: Cell) -> None:
