@@ -100,7 +100,8 @@ async def _settle(containers: Containers, container: Container) -> bool:
     """Write down how a container is that does not run; whether it is to be started."""
     state, host_config = container.state, container.host_config
     run_dir = containers.layout.container_run(container.id)
-    if not (containers.layout.container(container.id) / "upper").exists():
+    folder = containers.layout.container(container.id)
+    if not all((folder / name).exists() for name in ("upper", "work", "merged")):
         await containers.discard(container.id)  # half made, or half removed
         return False
     if state.status not in ("running", "paused", "restarting"):

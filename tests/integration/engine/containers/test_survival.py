@@ -10,6 +10,7 @@ import time
 import urllib.request
 from contextlib import closing, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import docker
@@ -247,3 +248,13 @@ def test_a_probe_that_hangs_does_not_outlive_its_engine(engine: OwnEngine) -> No
         kill_and_start(engine)
         assert not old & probes()  # what is there now is the new engine's own
         container.remove(force=True)
+
+
+def test_a_container_that_was_half_made_is_gone(engine: OwnEngine) -> None:
+    with closing(connected(engine)) as client:
+        made = [client.containers.create(IMAGE, ["true"]) for _ in range(4)]
+        for container, name in zip(made, ("upper", "work", "merged"), strict=False):
+            rmtree(engine.folder / "root" / "containers" / container.id / name)
+        kill_and_start(engine)
+        assert [one.id for one in client.containers.list(all=True)] == [made[-1].id]
+        made[-1].remove()
