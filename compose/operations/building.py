@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,8 @@ def uncached_stages(service: Service, options: BuildOptions) -> list[str]:
 
 def _stdin() -> Iterator[bytes]:
     """A tar, or a lone Dockerfile, on standard input."""
-    while data := sys.stdin.buffer.read(CHUNK):
+    # not through a buffer: its lock, held by a thread that waits, would break the way out
+    while data := os.read(sys.stdin.fileno(), CHUNK):
         yield data
 
 

@@ -137,7 +137,8 @@ class Upload:
         return self
 
     async def __anext__(self) -> bytes:
-        data = await trio.to_thread.run_sync(self._batch)
+        # standard input may stay silent for ever: whoever is interrupted does not wait for it
+        data = await trio.to_thread.run_sync(self._batch, abandon_on_cancel=True)
         if not data:
             raise StopAsyncIteration
         return data

@@ -45,6 +45,13 @@ class Shop:
                 self.ready.set()
                 await trio.sleep_forever()
 
+    def wait_stalled(self) -> None:
+        """Until a Hang has begun."""
+        deadline = time.monotonic() + 20
+        while not self.registry.stalled.is_set():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def close(self) -> None:
         """It answers no more. Idempotent."""
         if self._thread.is_alive():
@@ -168,6 +175,38 @@ def test_a_pull_that_is_interrupted_goes_on_later(person: Person, shop: Shop) ->
     assert name not in person.does("image", "ls")
     person.does("image", "pull", "-q", name)
     assert [one[2] for one in registry.requests(path)] == ["", f"bytes={2 << 20}-"]
+
+
+@pytest.mark.parametrize("when", ["pull", "upload"])
+def test_ctrl_c_ends_a_build_that_waits(
+    person: Person, shop: Shop, tmp_path: Path, when: str
+) -> None:
+    registry, root = shop.registry, person.run_dir.parent / "root"
+    _, (layer,) = registry.add_image("base", "1", [tar({"big": os.urandom(3 << 20)})])
+    registry.faults[registry.blob_path("base", layer)] = [Hang(2 << 20)]
+    (tmp_path / "Dockerfile").write_text(f"FROM {registry.host}/base:1\n")
+    build = {"context": "." if when == "pull" else "-"}  # nothing comes on standard input
+    document = {"name": "waits", "services": {"web": {"build": build}}}
+    (tmp_path / "compose.yaml").write_text(json.dumps(document))
+    process = subprocess.Popen(
+        [*COMMAND, "--project-directory", str(tmp_path), "build"], cwd=HOUSE, env=person.environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if when == "pull":
+        shop.wait_stalled()
+    else:
+        time.sleep(2)  # that somebody reads and nothing comes is told by nothing
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert process.stdin
+    assert process.stdout
+    assert "Traceback" not in process.stdout.read()
+    process.stdin.close()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while left := list((root / "tmp").iterdir()):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def test_an_engine_killed_while_it_unpacks_starts_clean(person: Person, shop: Shop) -> None:
