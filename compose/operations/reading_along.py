@@ -32,6 +32,8 @@ NOT_READABLE = 501
 COMING = 15.0
 #: A container may have written a little before the moment that counts as its start.
 STARTING = 0.05
+#: The same on a busy machine, where what was read already is known and not read again.
+STARTING_FOLLOWED = 2.0
 
 
 class Exit(Record):
@@ -308,7 +310,8 @@ class LogHub:
         if copying is not None:
             await copying.wait()
         source = source._replace(tty=bool(found["Config"]["Tty"]))
-        since = unix_text(found["State"]["StartedAt"], earlier=STARTING)
+        earlier = STARTING if self._following is None else STARTING_FOLLOWED
+        since = unix_text(found["State"]["StartedAt"], earlier=earlier)
         if self._following is not None:
             since = self._following.resume(source.name, since)
         self._copy_log(nursery, source, since=since)
