@@ -1,8 +1,9 @@
 """Times image builds side by side: our engine, Docker's classic builder, buildah; in turns, in one run.
 
-`python -m tests.bench.build [--rounds N]`. Each side is given the same context over its own usual way
+`python -m tests.bench.build [--rounds N] [--megabytes N]`. Each side is given the same context over its own usual way
 (POST /build with a tar; buildah with the folder). Cases: a fully cached build of 20 steps, COPY of
 10,000 small files, a RUN that changes one file of a big image. Sides that are not installed are left out.
+At the end our engine builds from a context of so many megabytes: its peak memory before and after.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench.sides import docker_side, own_side
+from tests.bench.sides import busybox_tar, docker_side, own_side, peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,7 @@ def main() -> None:
     """Parse arguments, run the rounds, print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.build", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--own-only", action="store_true")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -128,7 +130,7 @@ def main() -> None:
             path = docker.environment["DOCKER_HOST"].removeprefix("unix://")
             sides["docker classic"] = over_http(path)
         if shutil.which("buildah") and not options.own_only:
-            sides["buildah"] = with_buildah(folder)
+            sides["buildah"] = with_buildah(stack, folder)
         actions = {name: cases(run, str(time.time_ns())) for name, run in sides.items()}
         found: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
         for number in range(options.rounds + 1):
@@ -142,16 +144,34 @@ def main() -> None:
             print(
                 f"{case:30}" + "".join(f"{statistics.median(found[n][case]):20.0f}" for n in sides)
             )
+        before = peak_memory(own)
+        large = {f"big{n}": os.urandom(1 << 20) for n in range(options.megabytes)}
+        sides["pycompose"](large, "FROM busybox:bench\nCOPY . /big\n", "large:bench", "")
+        print(
+            f"engine's peak memory: {before:.0f} MiB, {peak_memory(own):.0f} MiB after a context of "
+            f"{options.megabytes} MiB"
+        )
 
 
-def with_buildah(folder: Path) -> Callable[[dict[str, bytes], str, str, str], None]:
-    """buildah on a store of its own."""
+def with_buildah(
+    stack: ExitStack, folder: Path
+) -> Callable[[dict[str, bytes], str, str, str], None]:
+    """buildah on a store of its own, with busybox:bench in it."""
     store = ["--root", str(folder / "buildah"), "--runroot", str(folder / "buildah-run")]
-    subprocess.run(
-        ["sh", "-c", "docker save busybox:bench 2>/dev/null || true"],
-        check=False,
-        capture_output=True,
-    )
+
+    def buildah(*arguments: str) -> None:
+        done = subprocess.run(
+            ["buildah", *store, *arguments], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"buildah {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+
+    def clear() -> None:
+        buildah("rmi", "--all", "--force")
+        # it has mounted its store's overlay folder on itself
+        subprocess.run(
+            ["umount", str(folder / "buildah/overlay")], check=False, capture_output=True
+        )
 
     def run(files: dict[str, bytes], dockerfile: str, tag: str, number: str) -> None:
         place = Path(tempfile.mkdtemp(dir=folder))
@@ -159,12 +179,12 @@ def with_buildah(folder: Path) -> Callable[[dict[str, bytes], str, str, str], No
             path = place / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        subprocess.run(
-            ["buildah", *store, "build", "--layers", "--isolation", "chroot", "-t", tag, "--build-arg", f"ROUND={number}", str(place)],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        number = f"ROUND={number}"
+        buildah("build", "--layers", "--isolation", "chroot", "-t", tag, "--build-arg", number, str(place))  # fmt: skip
         shutil.rmtree(place)
 
+    stack.callback(clear)
+    run({"root.tar": busybox_tar()}, "FROM scratch\nADD root.tar /\n", "busybox:bench", "")
     return run
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.__main__ import Sample, busy_ms
-from tests.bench.sides import own_side
+from tests.bench.sides import own_side, peak_memory
 from tests.contract.dockerd import is_installed, running_dockerd
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def main() -> None:
         docker(hosts["pycompose"], "load", "-i", str(archive))
         docker(hosts["pycompose"], "tag", NAME, there)
         docker(hosts["pycompose"], "push", there)
+        memory = {"load and push": peak_memory(own)}
         results = {(case, side): Sample() for case in ("pull", "load", "save") for side in hosts}
         for _ in range(options.rounds):
             for side, host in hosts.items():
@@ -160,6 +161,10 @@ def main() -> None:
                     results[case, side].cpu.append(cpu)
                     with suppress(FileNotFoundError):
                         (folder / "saved.tar").unlink()
+        memory["all rounds"] = peak_memory(own)
+        print(
+            "engine's peak memory after", ", ".join(f"{k}: {v:.0f} MiB" for k, v in memory.items())
+        )
         for (case, side), sample in results.items():
             wall, cpu = statistics.median(sample.wall), statistics.median(sample.cpu)
             print(f"{case:6}{side:12}{wall:8.0f} ms wall {cpu:8.0f} ms CPU   of {len(sample.wall)}")

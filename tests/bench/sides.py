@@ -86,6 +86,13 @@ def own_side(stack: ExitStack, folder: Path) -> Side:
     return Side("pycompose", [command], environment, lambda: engine("stop"))
 
 
+def peak_memory(side: Side) -> float:
+    """The most memory (MiB resident) that our engine's process has had."""
+    lock = Path(side.environment["PYCOMPOSE_RUN_DIR"], "engine.lock")
+    status = Path("/proc", lock.read_text().split()[0], "status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def docker_side(stack: ExitStack, folder: Path) -> Side | None:
     """docker compose v2.40 (`make peers` installs it) on a Docker Engine.
 
