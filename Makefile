@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := samples/identidock
 PYTEST := $(BIN)/python -m pytest
+# `make test AGAIN=--last-failed`: what failed the last time, and what did not run then.
+AGAIN ?=
 
 .PHONY: demo demo-down test unit lint peers bench clean
 
@@ -37,8 +39,8 @@ demo-down: $(VENV)/runtime.stamp
 test: $(VENV)/development.stamp
 	sh .ci/debian-packages busybox-static mmdebstrap
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q -m "not peer and not root" tests
-	$(PYTEST) -q -m "root and not peer" tests
+	$(BIN)/python -m coverage run -m pytest -q $(AGAIN) -m "not peer and not root" tests
+	$(PYTEST) -q $(AGAIN) -m "root and not peer" tests
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report --skip-covered --skip-empty | tail -n 40
 
@@ -54,7 +56,7 @@ lint: $(VENV)/development.stamp
 peers: $(VENV)/development.stamp
 	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl podman skopeo umoci
 	sh .ci/reference
-	$(PYTEST) -q -m peer tests
+	$(PYTEST) -q $(AGAIN) -m peer tests
 
 bench: $(VENV)/development.stamp
 	$(BIN)/python -m tests.bench

@@ -70,6 +70,7 @@ class OrderedLines:
         try:
             while True:
                 await self._come.wait()
+                self._come = trio.Event()  # here alone: nobody may wait on one that is out of use
                 await trio.sleep(WINDOW)
                 self._write()
         finally:
@@ -77,7 +78,6 @@ class OrderedLines:
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, []
-        self._come = trio.Event()
         waiting.sort(key=lambda entry: entry[0])
         for _, source, text in waiting:
             self._writer.line(source, text)

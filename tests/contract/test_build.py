@@ -183,5 +183,6 @@ def test_the_bake_file_is_docker_compose_s(tmp_path: Path) -> None:
     )
     for document in documents:
         for target in document["target"].values():
-            target["ulimits"] = sorted(target.get("ulimits", ()))  # theirs is a map's order
+            for key in ("ulimits", "ssh", "secret"):  # theirs are in a map's order
+                target[key] = sorted(target.get(key, ()))
     assert ours["target"] == theirs["target"]

@@ -120,6 +120,8 @@ def plain(value: Any) -> Any:
     """Without what says nothing: null, "", 0, false, empty lists and mappings; pools in one order."""
     if isinstance(value, dict):
         kept = {key: plain(one) for key, one in value.items() if key not in UNSAID or UNSAID[key] != one}  # fmt: skip
+        if kept.get("Env"):
+            kept["Env"] = sorted(kept["Env"])  # docker's go through a mapping
         return {key: one for key, one in kept.items() if one not in (None, "", 0, False, [], {})} or None  # fmt: skip
     if isinstance(value, list):
         found = [plain(one) for one in value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import time
@@ -26,7 +27,7 @@ TALK = "echo hello from $HOSTNAME; trap 'echo bye; exit 0' TERM; while :; do sle
 class Reader:
     """A `logs --follow` that goes on; what it has written so far."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.text = ""
 
@@ -37,16 +38,17 @@ class Reader:
         while not test(self.text):
             ready, _, _ = select.select([self.process.stdout], [], [], end - time.monotonic())
             assert ready, f"not in time: {self.text}"
-            line = self.process.stdout.readline()
-            assert line, f"ended: {self.text}"
-            self.text += line
+            # Not readline: what it buffers beyond a line, select no longer tells of.
+            data = os.read(self.process.stdout.fileno(), 1 << 16)
+            assert data, f"ended: {self.text}"
+            self.text += data.decode()
 
 
 @contextmanager
 def following(person: Person, folder: Path, *flags: str) -> Iterator[Reader]:
     process = subprocess.Popen(
-        [*COMMAND, "logs", "--follow", *flags], cwd=folder, env=person.environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1,
+        [*COMMAND, "logs", "--follow", *flags], cwd=folder, env=person.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
         yield Reader(process)
