@@ -39,8 +39,8 @@ demo-down: $(VENV)/runtime.stamp
 test: $(VENV)/development.stamp
 	sh .ci/debian-packages busybox-static mmdebstrap
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q $(AGAIN) -m "not peer and not root" tests
-	$(PYTEST) -q $(AGAIN) -m "root and not peer" tests
+	$(BIN)/python -m coverage run -m pytest -q $(AGAIN) -o cache_dir=.pytest_cache/unit -m "not peer and not root" tests
+	$(PYTEST) -q $(AGAIN) -o cache_dir=.pytest_cache/root -m "root and not peer" tests
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report --skip-covered --skip-empty | tail -n 40
 
@@ -56,7 +56,7 @@ lint: $(VENV)/development.stamp
 peers: $(VENV)/development.stamp
 	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl podman skopeo umoci
 	sh .ci/reference
-	$(PYTEST) -q $(AGAIN) -m peer tests
+	$(PYTEST) -q $(AGAIN) -o cache_dir=.pytest_cache/peer -m peer tests
 
 bench: $(VENV)/development.stamp
 	$(BIN)/python -m tests.bench
