@@ -56,7 +56,7 @@ async def put(engine: Engine, exchange: Exchange, name: str) -> Response:
     write = partial(
         _write,
         container,
-        _opened(engine, container, f"{path.rstrip('/')}/"),
+        _opened(engine, container, f"{path.rstrip('/')}/", writable=True),
         keep_kind=query.flag("noOverwriteDirNonDir"),
         own=query.flag("copyUIDGID"),
     )
@@ -106,14 +106,16 @@ def _subject(engine: Engine, exchange: Exchange, name: str) -> tuple[Container, 
     return engine.containers.find(name), path
 
 
-def _opened(engine: Engine, container: Container, path: str) -> Opened:
+def _opened(engine: Engine, container: Container, path: str, *, writable: bool = False) -> Opened:
     """Where to look; the database is asked here, on the loop, the files are opened in a thread."""
     volumes = {
         point.name: engine.volumes.find(point.name).source
         for point in container.mounts
         if point.type == "volume"
     }
-    return archive.opened(container, engine.containers.rootfs(container), volumes, path)
+    return archive.opened(
+        container, engine.containers.rootfs(container), volumes, path, writable=writable
+    )
 
 
 def _stat(opened: Opened) -> PathStat:

@@ -64,9 +64,12 @@ class Place:
 
 @contextmanager
 def opened(
-    container: Container, rootfs: Rootfs, volumes: Mapping[str, str], path: str
+    container: Container, rootfs: Rootfs, volumes: Mapping[str, str], path: str, *, writable: bool
 ) -> Iterator[Place]:
     """Where a container's path is to be looked up; `volumes` are their folders by name.
+
+    Unless it is to be `writable`, what does not run is mounted read-only: two mounts with one work
+    folder, one of them just going away, are in each other's way.
 
     Raises NotFoundError, ConflictError for a container that ends just now.
     """
@@ -83,7 +86,8 @@ def opened(
         root = _open_source(source, path)
         below = "/" + wanted[len(point.destination) :].lstrip("/")
     else:
-        root, below = mounting.mount_overlay(rootfs), wanted
+        layers = rootfs if writable else _read_only(rootfs)
+        root, below = mounting.mount_overlay(layers), wanted
     try:
         yield Place(path, root, f"{below}{slash}" if below != "/" else below, point, first)
     finally:
@@ -93,11 +97,15 @@ def opened(
 @contextmanager
 def opened_layers(rootfs: Rootfs) -> Iterator[int]:
     """The root file system alone, without what is mounted on it; read-only, also while it runs."""
-    root = mounting.mount_overlay(replace(rootfs, lower=(rootfs.upper, *rootfs.lower), upper=""))
+    root = mounting.mount_overlay(_read_only(rootfs))
     try:
         yield root
     finally:
         os.close(root)
+
+
+def _read_only(rootfs: Rootfs) -> Rootfs:
+    return replace(rootfs, lower=(rootfs.upper, *rootfs.lower), upper="")
 
 
 def _root_of(container: Container) -> int:
