@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from compose.errors import UsageError
+from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TextIO
 
     from compose.cli.flags import Flag, Options
     from compose.operations.session import Session
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 MANY = 1 << 30
 
 
-class Command(NamedTuple):
+class Command(Record):
     """One sub-command. `run` is given its options and the invocation, and returns the exit code."""
 
     usage: str

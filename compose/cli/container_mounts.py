@@ -6,12 +6,14 @@ Source: docker's documentation of --mount and --volume.
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.quantities import size
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from compose.cli.flags import Options
 
 TYPES = ("bind", "volume", "tmpfs", "image")

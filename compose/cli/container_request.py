@@ -5,15 +5,15 @@ Source: Docker Engine API 1.51, ContainerCreate; docker's documentation of `dock
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.cli.container_mounts import mount_keys
 from compose.cli.container_network import network_keys
 from compose.cli.key_values import pairs, read_lines
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from compose.cli.flags import Options
 

@@ -7,15 +7,18 @@ switches, --switch=false, -- ends the flags. Not argparse, whose import and set-
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from compose.errors import UsageError
+from compose.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TRUE = ("1", "t", "true")
 FALSE = ("0", "f", "false")
 
 
-class Flag(NamedTuple):
+class Flag(Record):
     """One flag. `kind`: "switch", "text", "number", "list" (repeatable), "strings" (repeatable, each
 
     may hold several, joined by commas), "decimal", "bytes" (512m -> an int), "duration" (1m30s -> ns).
@@ -43,7 +46,7 @@ class Flag(NamedTuple):
         return {"switch": False, "text": "", "list": (), "strings": ()}.get(self.kind)
 
 
-class Options(dict[str, Any]):
+class Options(dict[str, "Any"]):
     """Parsed flags by key; `given` are those that were on the command line."""
 
     def __init__(self, flags: tuple[Flag, ...]) -> None:

@@ -6,13 +6,14 @@ a table COMMANDS with the last word as the key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from compose.model.record import EMPTY, Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Group(NamedTuple):
+class Group(Record):
     """A group: verb -> (module, summary); other words for some verbs.
 
     `usage_code` is the exit code for a command line that is wrong: docker's is 125. `hidden`: the
@@ -21,7 +22,7 @@ class Group(NamedTuple):
 
     summary: str
     commands: Mapping[str, tuple[str, str]]
-    aliases: Mapping[str, str] = {}  # a default that nobody may change
+    aliases: Mapping[str, str] = EMPTY
     usage_code: int = 1
     hidden: bool = False
 

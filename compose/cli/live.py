@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, TextIO
 
 from compose.cli.progress_tree import Line, plain, rows, title
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.console import Console, RenderResult
     from rich.live import Live
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.key_values import pairs
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from compose.cli.flags import Options
 
     Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network

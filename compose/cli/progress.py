@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TextIO
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from compose.operations.progress import Kind, Progress, Style
 
 DRY_RUN = " DRY-RUN MODE - "

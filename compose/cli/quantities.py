@@ -6,8 +6,8 @@ Source: docker's units (go-units: powers of 1024 for sizes of memory) and Go's t
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
 BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -7,7 +7,6 @@ canonical syntax after both, defaults and paths when all files are in.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
 from compose.loader import checks, paths
@@ -23,8 +22,10 @@ from compose.loader.unique import unique
 from compose.loader.validate import validate
 from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from compose.loader import extends, include
     from compose.loader.documents import Document, Files, Place

@@ -5,14 +5,14 @@ Durations become nanoseconds, sizes bytes, modes ints; nothing is validated agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.bind_service import bind_service
 from compose.loader.document import as_json, service_as_json, without_content
 from compose.model.project import FileSource, IpamPool, Network, Project, Volume
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from compose.loader.load import Composed
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.units import parse_duration
 from compose.model.service import (
     BlkioConfig,
@@ -22,8 +20,10 @@ from compose.model.service import (
     ServiceNetwork,
 )  # fmt: skip
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     Full = Mapping[str, Any]
 

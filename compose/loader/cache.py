@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import marshal
 import os
-from typing import TYPE_CHECKING, Any
 
 from compose.model.digest import sha256
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     Path = tuple[str | int, ...]
     #: A document's tree, and the paths of its tags.

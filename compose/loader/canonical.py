@@ -6,15 +6,15 @@ Source: the Compose Specification, the short and long syntax of each attribute.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.mounts import clean_target, lost_option, parse_mount
 from compose.loader.ports import parse_port
 from compose.loader.tree import FaultError, dotted, kind, raise_all, rewrite, table
 from compose.loader.units import go_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Path = tuple[str | int, ...]
 

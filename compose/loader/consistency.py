@@ -5,12 +5,12 @@ A rule yields every fault that it finds in one service.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.tree import FaultError, like, raise_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     Path = tuple[str | int, ...]
     Full = Mapping[str, Any]

@@ -6,13 +6,13 @@ network, implied dependencies, names of resources. Source: the Compose Specifica
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.mounts import clean_target
 from compose.loader.tree import FaultError, rewrite, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     Path = tuple[str | int, ...]
 

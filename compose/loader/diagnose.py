@@ -7,14 +7,15 @@ is wrong only because of that is not told: a network that was taken out is not u
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from compose.errors import ComposeError, ProjectError
 from compose.loader.assemble import LocatedError, line_of
 from compose.loader.documents import FaultyFileError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from compose.loader.tree import FaultError
 

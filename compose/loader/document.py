@@ -6,14 +6,15 @@ mapping. JSON leaves the extensions out, YAML the empty parts. Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from compose.loader.shapes import Kind, Shape, shapes
+from compose.loader.shapes import SHAPES, Kind, Shape
 from compose.loader.tree import FaultError, kind
 from compose.loader.unique import with_nulls
 from compose.loader.values import KINDS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     Path = tuple[str | int, ...]
 
 #: Kinds whose zero is a text.
@@ -22,7 +23,7 @@ _TEXT_ZEROS = {"size": "0", "duration": "0s"}
 
 def document(tree: dict[str, Any]) -> dict[str, Any]:
     """The full document of a project's tree. Raises FaultError."""
-    return _struct(tree, shapes()["project"], ())
+    return _struct(tree, SHAPES["project"], ())
 
 
 def _struct(tree: Any, shape: Shape, path: Path) -> dict[str, Any]:
@@ -61,11 +62,11 @@ def _printed(value: Any, attribute: Kind) -> bool:
 def _value(given: Any, attribute: Kind, path: Path) -> Any:
     form = attribute.form
     if form == "one":
-        return _struct({} if given is None else given, shapes()[attribute.shape], path)
+        return _struct({} if given is None else given, SHAPES[attribute.shape], path)
     if form == "list":
         if not isinstance(given, list):
             raise FaultError(path, f"must be a list, not {kind(given)}")
-        shape = shapes()[attribute.shape]
+        shape = SHAPES[attribute.shape]
         return [_struct(entry, shape, (*path, index)) for index, entry in enumerate(given)]
     if form == "map":
         return _map(given, attribute, path)
@@ -80,7 +81,7 @@ def _value(given: Any, attribute: Kind, path: Path) -> Any:
 def _map(given: Any, attribute: Kind, path: Path) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise FaultError(path, f"must be a mapping, not {kind(given)}")
-    shape = shapes()[attribute.shape]
+    shape = SHAPES[attribute.shape]
     found: dict[str, Any] = {}
     for name, entry in sorted(given.items()):
         if entry is None and attribute.nullable:
@@ -95,7 +96,7 @@ def as_json(full: dict[str, Any]) -> dict[str, Any]:
     parts = {
         key: value for key, value in full.items() if not key.startswith("x-") and key != "models"
     }
-    plain = _plain(parts, shapes()["project"])
+    plain = _plain(parts, SHAPES["project"])
     for section in ("secrets", "configs"):
         for name, resource in (plain.get(section) or {}).items():
             plain[section][name] = without_content(resource, section)
@@ -112,7 +113,7 @@ def without_content(resource: dict[str, Any], section: str) -> dict[str, Any]:
 
 def service_as_json(full: dict[str, Any]) -> dict[str, Any]:
     """The same of one service."""
-    return _plain(full, shapes()["service"])
+    return _plain(full, SHAPES["service"])
 
 
 def _plain(full: dict[str, Any], shape: Shape) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _plain_part(value: Any, attribute: Kind) -> Any:
         return [file["path"] if file["required"] else file for file in value]
     if value is None or not attribute.shape:
         return value
-    shape = shapes()[attribute.shape]
+    shape = SHAPES[attribute.shape]
     if attribute.form == "list":
         return [_plain(entry, shape) for entry in value]
     if attribute.form == "map":
@@ -143,7 +144,7 @@ def _plain_part(value: Any, attribute: Kind) -> Any:
 def as_yaml(full: dict[str, Any], shape: Shape | None = None) -> dict[str, Any]:
     """The document that `config` prints: with extensions, without what is empty."""
     project = shape is None
-    shape = shapes()["project"] if shape is None else shape
+    shape = SHAPES["project"] if shape is None else shape
     found: dict[str, Any] = {}
     for name, value in full.items():
         attribute = shape.get(name)
@@ -176,7 +177,7 @@ def _pruned(value: Any, attribute: Kind) -> Any:
     if value is None:
         return None
     if attribute.shape:
-        shape = shapes()[attribute.shape]
+        shape = SHAPES[attribute.shape]
         if attribute.form == "list":
             return [as_yaml(entry, shape) for entry in value]
         if attribute.form == "map":

@@ -5,16 +5,15 @@ Each file is read and parsed once a load, however often an `extends` names it.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
 from compose.errors import ProjectError
 from compose.loader.cache import Cache
 from compose.loader.legacy import is_legacy, migrated
 from compose.model.record import EMPTY
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from compose.loader.sources import Disk
 
@@ -179,7 +178,7 @@ class Files:
             else:
                 nodes = _Nodes(content, file)
                 known = [
-                    Document(file, partial(nodes.of, number), tree, resets)
+                    Document(file, nodes.opener(number), tree, resets)
                     for number, (tree, resets) in enumerate(kept)
                 ]
                 self._parsed[path] = known
@@ -205,13 +204,17 @@ class _Nodes:
         self._file = file
         self._found: list[Any] | None = None
 
-    def of(self, number: int) -> Any:
-        """The top node of one of its documents."""
-        if self._found is None:
-            from compose.loader.parse import nodes
+    def opener(self, number: int) -> Callable[[], Any]:
+        """What gives the top node of one of its documents."""
 
-            self._found = list(nodes(self._content, self._file))
-        return self._found[number]
+        def top() -> Any:
+            if self._found is None:
+                from compose.loader.parse import nodes
+
+                self._found = list(nodes(self._content, self._file))
+            return self._found[number]
+
+        return top
 
 
 class FaultyFileError(ProjectError):

@@ -7,20 +7,18 @@ values end at ` #`. Source: the Compose Specification, env_file format.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from compose.loader.template import TemplateError, substitute
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     Lookup = Callable[[str], str | None]
     Warn = Callable[[str], None]
 
 _BLANK = "\t\v\f\r \x85\xa0"
-_EXPORT = re.compile(r"export\s+")
-_ESCAPE = re.compile(r"\\(?:[abcfnrtv$\"\\]|0\d{0,3})")
+_ESCAPE = r"\\(?:[abcfnrtv$\"\\]|0\d{0,3})"
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "$": "$$"}  # fmt: skip
 
 
@@ -96,8 +94,7 @@ def _statement(text: str) -> str:
 
 def _name(text: str, line: int) -> tuple[str, str, bool]:
     """The name, what follows its `=`, and whether it stands alone."""
-    match = _EXPORT.match(text)
-    if match:
+    if text.startswith("export") and text[len("export") : len("export") + 1].isspace():
         text = text[len("export") :].lstrip(_BLANK)
     for index, char in enumerate(text):
         if char in "=:\n":
@@ -136,13 +133,19 @@ def _value(text: str, line: int, lookup: Lookup, warn: Warn) -> tuple[str, str]:
         raise DotenvError(line, f"unterminated quoted value {first}: close the quote")
     value = "".join(chars)
     if quote == '"':
-        value = substitute(_ESCAPE.sub(_escape, value), lookup, warn)
+        if "\\" in value:
+            import re
+
+            value = re.sub(_ESCAPE, _escape, value)
+        value = substitute(value, lookup, warn)
     return value, text[index + 1 :]
 
 
 def _escape(match: re.Match[str]) -> str:
     text = match[0]
     if text[1] == "0":
+        import re
+
         octal = re.fullmatch("[0-3][0-7]{2}", text[2:])
         return chr(int(octal[0], 8)) if octal else text
     return _ESCAPES.get(text[1], text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.errors import ProjectError
 from compose.loader import dotenv
 from compose.loader.settings import unset_warning
 from compose.loader.tree import FaultError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from compose.loader.sources import Disk
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
 from compose.loader.scalars import Date
 from compose.loader.tree import FaultError, kind, like
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from jsonschema.exceptions import ValidationError
 

@@ -5,14 +5,14 @@ Source: the Compose Specification, extends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.merge import merge, without
 from compose.loader.tree import FaultError, dotted, like
 from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Path = tuple[str | int, ...]
     Load = Callable[[str, str, Path], "Origin"]

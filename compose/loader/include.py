@@ -5,10 +5,12 @@ Source: the Compose Specification, include.
 
 from __future__ import annotations
 
-from typing import Any
-
 from compose.loader.tree import FaultError, kind
 from compose.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
 

@@ -5,12 +5,13 @@ Keys are not interpolated. Source: the Compose Specification, interpolation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.template import TemplateError, substitute
 from compose.loader.tree import FaultError, Rule, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from compose.loader.template import Lookup, Warn
 
     Path = tuple[str | int, ...]

@@ -6,7 +6,10 @@ write it today. Source: the Compose file format version 1 of docker-compose 1.5.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 NOTE = (
     "this is the layout of version 1, which docker compose refuses: write `services:` as the first line,"

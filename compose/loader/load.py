@@ -6,8 +6,6 @@ files -> parse -> interpolate -> extends -> include -> merge -> validate -> cano
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-
 from compose.errors import ProjectError
 from compose.loader import select
 from compose.loader import settings as settings_phase
@@ -24,18 +22,21 @@ from compose.loader.tree import FaultError
 from compose.model.digest import digest
 from compose.model.record import Record, changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
 
     from compose.model.project import Project
     from compose.model.service import Service
+
+    T = TypeVar("T")
 
 __all__ = [
     "Composed", "LoadRequest", "Loaded", "Settings", "compose_document", "load_model", "load_project",
     "resolve_settings", "service_hash",
 ]  # fmt: skip
 
-T = TypeVar("T")
 NO_FILES = (
     "no configuration file provided: not found: create a compose.yaml, or give one with --file"
 )
@@ -223,9 +224,9 @@ def with_replicas(service: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def in_order(service: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes in the order in which they are printed; extensions last."""
-    from compose.loader.shapes import shapes
+    from compose.loader.shapes import SHAPES
 
-    ordered = {name: service[name] for name in shapes()["service"] if name in service}
+    ordered = {name: service[name] for name in SHAPES["service"] if name in service}
     return ordered | {name: value for name, value in service.items() if name not in ordered}
 
 

@@ -6,13 +6,13 @@ there. The exceptions are the table below. Source: the Compose Specification, me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.tree import FaultError, Rule, table
 from compose.loader.units import go_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     Path = tuple[str | int, ...]
 

@@ -7,15 +7,16 @@ is gathered, so that all of it can be told. Source: the Compose Specification, f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import yaml
 
 from compose.errors import ProjectError
 from compose.loader import scalars
 from compose.loader.tree import dotted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     Path = tuple[str | int, ...]
 
 STANDARD = "tag:yaml.org,2002:"

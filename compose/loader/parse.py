@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -12,8 +11,10 @@ from compose.errors import ProjectError
 from compose.loader.documents import Document
 from compose.loader.nodes import PLAIN, STANDARD, Reader
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 _TAB = re.compile(rb"^[ ]*\t", re.MULTILINE)
 

@@ -6,12 +6,13 @@ Relative to the project's folder, or to the folder of the file that an include o
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any
 
 from compose.loader.tree import FaultError, rewrite, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Path = tuple[str | int, ...]
 

@@ -6,8 +6,9 @@ a date, which no attribute of a Compose file takes.
 
 from __future__ import annotations
 
-import re
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -17,14 +18,14 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_DATE = re.compile(
+_DATE = (
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:([Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?)?"
 )
 _INFINITY = float("inf")
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _STARTERS = frozenset("+-.0123456789")
+_SIGNS = ("+", "-")
 
 
 class Date(str):
@@ -42,22 +43,36 @@ def resolve(text: str) -> Any:
     if text[4:5] == "-" and (date := _date(text)) is not None:
         return date
     if text[0] == ".":
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return float(text) if _is_float(text) else text
     plain = text.replace("_", "")
     number = integer(plain)
     if number is not None and -(1 << 63) <= number < 1 << 64:
         return number
-    if _FLOAT.fullmatch(plain):
+    if _is_float(plain):
         value = float(plain)
         return text if value in {_INFINITY, -_INFINITY} else value
     return text
 
 
+def _is_float(text: str) -> bool:
+    """Whether it is `[sign] digits [. digits] [e [sign] digits]`, digits on one side of the point at least."""
+    mantissa, exponent, power = text.partition("e" if "e" in text else "E")
+    whole, _, fraction = mantissa[mantissa[:1] in _SIGNS :].partition(".")
+    return _are_digits(whole + fraction) and (
+        not exponent or _are_digits(power[power[:1] in _SIGNS :])
+    )
+
+
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _date(text: str) -> Date | None:
     """The date, if the calendar has it."""
     import calendar
+    import re
 
-    match = _DATE.fullmatch(text)
+    match = re.fullmatch(_DATE, text)
     if match is None:
         return None
     parts = [int(part) for part in match.group(1, 2, 3, 5, 6, 7) if part is not None]

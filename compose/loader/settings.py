@@ -8,8 +8,6 @@ COMPOSE_DISABLE_ENV_FILE.
 from __future__ import annotations
 
 import os.path
-import re
-from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import dotenv
@@ -17,6 +15,7 @@ from compose.loader.interpolate import to_boolean
 from compose.loader.template import TemplateError, substitute
 from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -32,6 +31,7 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 #: What of .env speaks of files; the rest of its COMPOSE_ variables are settings of the command.
 _OF_THE_PLACE = (
     "COMPOSE_FILE",
@@ -207,7 +207,7 @@ def _first(found: list[str], what: str, warn: Callable[[str], None]) -> str:
 
 def normal_name(text: str) -> str:
     """The text as a project's name: lower case, letters, digits, `-` and `_`, not beginning with these."""
-    return "".join(re.findall("[a-z0-9_-]", text.lower())).lstrip("_-")
+    return "".join(char for char in text.lower() if char in _NAME).lstrip("_-")
 
 
 def _invalid(name: str) -> str:

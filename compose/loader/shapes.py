@@ -12,9 +12,6 @@ Source: the Compose Specification; the order is the reference's.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import NamedTuple
-
 _SHAPES = """
 project:
   name text, services {service}, networks {network}, volumes {volume}, secrets {secret},
@@ -139,44 +136,63 @@ model:
 """
 
 
-class Kind(NamedTuple):
+class Kind:
     """How an attribute's value is read; `shape` "" is a scalar or a collection of scalars."""
 
-    form: str  # "one", "list", "map" of the shape, or the scalar's kind
-    shape: str = ""
-    keep_zero: bool = False  # a zero that was said is printed
-    always: bool = False  # printed even if it was not said
-    nullable: bool = False  # a mapping's values may be null
+    __slots__ = ("always", "form", "keep_zero", "nullable", "shape")
+
+    def __init__(
+        self,
+        form: str,  # "one", "list", "map" of the shape, or the scalar's kind
+        shape: str = "",
+        *,
+        keep_zero: bool = False,  # a zero that was said is printed
+        always: bool = False,  # printed even if it was not said
+        nullable: bool = False,  # a mapping's values may be null
+    ) -> None:
+        self.form = form
+        self.shape = shape
+        self.keep_zero = keep_zero
+        self.always = always
+        self.nullable = nullable
 
 
 Shape = dict[str, Kind]
 
 
-@cache
-def shapes() -> dict[str, Shape]:
-    """All shapes by name."""
-    found: dict[str, list[list[str]]] = {}
-    attributes: list[list[str]] = []
-    for line in _SHAPES.strip().splitlines():
-        if line[0] != " ":
-            attributes = found.setdefault(line.rstrip(":"), [])
-        else:
-            attributes += [pair.split() for pair in line.split(",") if pair.strip()]
-    return {
-        name: {attribute: _kind(text, found) for attribute, text in lines}
-        for name, lines in found.items()
-    }
+class _Shapes(dict[str, Shape]):
+    """All shapes by name; each is read from the text when it is first asked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._texts: dict[str, str] = {}
+        name = ""
+        for line in text.strip().splitlines():
+            if line[0] != " ":
+                name = line.rstrip(":")
+            else:
+                self._texts[name] = self._texts.get(name, "") + line
+
+    def __missing__(self, name: str) -> Shape:
+        shape = self[name] = {
+            attribute: self._kind(text)
+            for attribute, text in map(str.split, self._texts[name].split(","))
+        }
+        return shape
+
+    def _kind(self, text: str) -> Kind:
+        optional, always = text.endswith("?"), text.endswith("!")
+        word = text.rstrip("?!")
+        if text[0] == "[":
+            return Kind("list", text[1:-1])
+        if text[0] == "{":
+            return Kind("map", text[1:-1].rstrip("?"), nullable="?" in text)
+        if text[0] == "=":
+            return Kind("one", text[1:], always=True)
+        if word in self._texts and optional:
+            return Kind("one", word, keep_zero=True)
+        keep_zero = optional or always
+        return Kind(word, keep_zero=keep_zero, always=always or word == "command")
 
 
-def _kind(text: str, known: dict[str, list[list[str]]]) -> Kind:
-    optional, always = text.endswith("?"), text.endswith("!")
-    word = text.rstrip("?!")
-    if text[0] == "[":
-        return Kind("list", text[1:-1])
-    if text[0] == "{":
-        return Kind("map", text[1:-1].rstrip("?"), nullable="?" in text)
-    if text[0] == "=":
-        return Kind("one", text[1:], always=True)
-    if word in known and optional:
-        return Kind("one", word, keep_zero=True)
-    return Kind(word, keep_zero=optional or always, always=always or word == "command")
+SHAPES = _Shapes(_SHAPES)

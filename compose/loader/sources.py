@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,7 +58,7 @@ class Disk:
         except UnicodeDecodeError:
             warn(f"{self.shown(path)}: not UTF-8 text: what cannot be read is replaced by \ufffd")
             text = content.decode(errors="surrogateescape")
-            return re.sub("[\udc80-\udcff]", "\ufffd", text)
+            return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at the path."""

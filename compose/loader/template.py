@@ -8,10 +8,9 @@ Source: the Compose Specification, interpolation.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from compose.model.record import Record
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], str | None]
     Warn = Callable[[str], None]
 
-_NAME = "[_a-zA-Z][_a-zA-Z0-9]*"
-_VARIABLE = re.compile(
-    rf"\$(?:(?P<dollar>\$)|(?P<name>{_NAME})|\{{(?:(?P<braced>{_NAME}(?::?[-+?].*)?)\}}|(?P<broken>)))"
-)
-_PARTS = re.compile(rf"({_NAME})(?:(:?[-+?])(.*))?")
+_BEGIN = frozenset("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_NAME = _BEGIN | frozenset("0123456789")
+_OPERATORS = (":-", ":+", ":?", "-", "+", "?")
 
 
 class TemplateError(ValueError):
@@ -37,29 +34,76 @@ def substitute(text: str, lookup: Lookup, warn: Warn) -> str:
     """
     if "$" not in text:
         return text
-    return _VARIABLE.sub(lambda match: _replace(match, lookup, warn), text)
+    done, position = "", 0
+    for start, end in _matches(text):
+        done += text[position:start] + _replace(text[start:end], text, lookup, warn)
+        position = end
+    return done + text[position:]
 
 
-def _replace(match: re.Match[str], lookup: Lookup, warn: Warn) -> str:
-    if match["dollar"]:
+def _matches(text: str) -> Iterator[tuple[int, int]]:
+    """Where the variables and double dollars are; the length of what opens a brace in vain is two."""
+    start = text.find("$")
+    while start >= 0:
+        end = _end(text, start)
+        if end > start + 1:
+            yield start, end
+        start = text.find("$", end)
+
+
+def _end(text: str, start: int) -> int:
+    """The end of what begins with the dollar at `start`; the dollar's own if it is literal."""
+    second = text[start + 1 : start + 2]
+    if second == "$":
+        return start + 2
+    if second in _BEGIN:
+        return _name_end(text, start + 1)
+    if second != "{":
+        return start + 1
+    end = _name_end(text, start + 2)
+    if end == start + 2:
+        return end
+    if text.startswith("}", end):
+        return end + 1
+    if not text.startswith(_OPERATORS, end):
+        return start + 2
+    line = text.find("\n", end)
+    closing = text.rfind("}", end, line if line >= 0 else len(text))
+    return closing + 1 if closing >= 0 else start + 2
+
+
+def _name_end(text: str, start: int) -> int:
+    """The end of the name that begins there; `start` if there is none."""
+    if text[start : start + 1] not in _BEGIN:
+        return start
+    for end in range(start + 1, len(text)):
+        if text[end] not in _NAME:
+            return end
+    return len(text)
+
+
+def _replace(match: str, whole: str, lookup: Lookup, warn: Warn) -> str:
+    if match == "$$":
         return "$"
-    if match["name"]:
-        return _plain(match["name"], lookup, warn)
-    if not match["braced"]:
+    if match[1] != "{":
+        return _plain(match[1:], lookup, warn)
+    if match == "${":
         raise TemplateError(
-            f"invalid interpolation format {match.string!r}: close the brace, or write a literal $ as $$"
+            f"invalid interpolation format {whole!r}: close the brace, or write a literal $ as $$"
         )
-    inside, rest = _split(match[0])
-    parts = _PARTS.fullmatch(inside)
-    if parts is None:
-        raise TemplateError(
-            f"invalid interpolation format {match.string!r}: close the brace, or write a literal $ as $$"
-        )
-    name, operator, operand = parts.groups()
-    if operator is None:
+    inside, rest = _split(match)
+    name, operator, operand = _parts(inside)
+    if not operator:
         return _plain(name, lookup, warn)
     word = substitute(operand, lookup, warn)
     return _operate(name, operator, word, lookup(name)) + substitute(rest, lookup, warn)
+
+
+def _parts(inside: str) -> tuple[str, str, str]:
+    """Name, operator and operand of what is between braces; "" where there is none."""
+    end = _name_end(inside, 0)
+    length = 2 if inside.startswith(":", end) else 1
+    return inside[:end], inside[end : end + length], inside[end + length :]
 
 
 def _plain(name: str, lookup: Lookup, warn: Warn) -> str:
@@ -115,18 +159,17 @@ class Variable(Record):
 
 def variables(text: str) -> Iterator[Variable]:
     """The variables that a string names, nested ones too."""
-    for match in _VARIABLE.finditer(text):
-        if match["name"]:
-            yield Variable(match["name"])
-        if not match["braced"]:
+    for start, end in _matches(text):
+        match = text[start:end]
+        if match in {"$$", "${"}:
             continue
-        inside, rest = _split(match[0])
+        if match[1] != "{":
+            yield Variable(match[1:])
+            continue
+        inside, rest = _split(match)
         yield from variables(rest)
-        parts = _PARTS.match(inside)
-        if parts is None:
-            continue
-        name, operator, operand = parts.groups()
-        sign = operator[-1] if operator else ""
+        name, operator, operand = _parts(inside)
+        sign = operator[-1:]
         yield Variable(
             name,
             default=operand if sign == "-" else "",

@@ -9,10 +9,10 @@ Rules: a phase never changes the tree it is given; it returns a new one (sharing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 _TYPES = {
     type(None): "null", dict: "a mapping", list: "a list", str: "a string", bool: "a boolean",

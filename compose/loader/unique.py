@@ -5,13 +5,13 @@ Source: the Compose Specification, merge, unique resources.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.mounts import parse_mount
 from compose.loader.tree import FaultError, Rule, rewrite, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Path = tuple[str | int, ...]
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import struct
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SECOND = 1_000_000_000
 _UNITS = {
     "ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": _SECOND,
     "m": 60 * _SECOND, "h": 3600 * _SECOND, "d": 86_400 * _SECOND, "w": 604_800 * _SECOND,
 }  # fmt: skip
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_UNIT_LETTERS = "".join(_UNITS)
 _SIZES = {"k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-_SIZE = re.compile(r"([0-9.eE+_-]*[0-9.]) ?([a-zA-Z]*)")
+_DIGITS = "0123456789"
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def parse_duration(text: str) -> int:
@@ -21,20 +22,24 @@ def parse_duration(text: str) -> int:
     sign, rest = (-1, text[1:]) if text[:1] == "-" else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
-    total, position = 0, 0
-    while position < len(rest):
-        match = _DURATION.match(rest, position)
-        if match is None:
+    total = 0
+    while rest:
+        behind = rest.lstrip(_DIGITS)
+        whole, fraction = rest[: len(rest) - len(behind)], ""
+        if behind.startswith("."):
+            after = behind[1:].lstrip(_DIGITS)
+            fraction, behind = behind[1 : len(behind) - len(after)], after
+        rest = behind.lstrip(_UNIT_LETTERS)
+        unit = _UNITS.get(behind[: len(behind) - len(rest)])
+        if unit is None or not whole + fraction:
             break
-        whole, _, fraction = match[1].partition(".")
-        unit = _UNITS[match[2]]
         total += int(whole or 0) * unit
         if fraction:
             total += int(fraction) * unit // 10 ** len(fraction)
-        position = match.end()
-    if position == 0 or position < len(rest):
-        raise ValueError(f"{text!r} is not a duration: write it like 1m30s")
-    return sign * total
+    else:
+        if text not in {"", "-", "+"}:
+            return sign * total
+    raise ValueError(f"{text!r} is not a duration: write it like 1m30s")
 
 
 def format_duration(nanoseconds: int) -> str:
@@ -62,11 +67,13 @@ def _decimal(amount: int, unit: int) -> str:
 
 def parse_size(text: str) -> int:
     """`512m`, `1.5 GiB`, `100b` -> bytes, units being powers of 1024; ValueError otherwise."""
-    match = _SIZE.fullmatch(text)
-    suffix = match[2].lower() if match else ""
+    digits = text.rstrip(_LETTERS)
+    suffix = text[len(digits) :].lower()
+    digits = digits.removesuffix(" ")
     known = {"", "b"} | {letter + more for letter in _SIZES for more in ("", "b", "ib")}
     try:
-        number = float(match[1]) if match and "_" not in match[1] else -1.0
+        well = digits[-1:] in {*_DIGITS, "."} and not digits.strip(f"{_DIGITS}.eE+-")
+        number = float(digits) if well else -1.0
     except ValueError:
         number = -1.0
     if number < 0 or suffix not in known:
@@ -76,6 +83,8 @@ def parse_size(text: str) -> int:
 
 def single(number: float) -> float:
     """The number as a 32-bit float holds it, in the fewest digits that say so."""
+    import struct
+
     packed = struct.pack("f", number)
     held = struct.unpack("f", packed)[0]
     for digits in range(6, 10):

@@ -1,44 +1,29 @@
 """Phase 6: the tree against the schema of the specification.
 
 A quick look finds out whether anything is wrong; only then is jsonschema (slow to import) asked to
-explain what, in one sentence. Both read schema.json.
+explain what, in one sentence. Both read `schema`.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
 from compose.loader.scalars import Date
+from compose.loader.schema import SCHEMA
 from compose.loader.tree import raise_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Check = Callable[[Any], bool]
 
 
 def validate(tree: Any) -> None:
     """Raises FaultError for what the schema does not allow."""
-    if not _checker()(tree):
+    if not _CHECK(tree):
         from compose.loader.explain import explain
 
-        raise_all(explain(tree, schema()))
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """The schema as data."""
-    with open(__file__.rpartition("/")[0] + "/schema.json", "rb") as file:  # noqa: PTH123
-        found: dict[str, Any] = json.load(file)
-    return found
-
-
-@cache
-def _checker() -> Check:
-    return _Compiler(schema()).compile(schema())
+        raise_all(explain(tree, SCHEMA))
 
 
 def _integer(value: Any) -> bool:
@@ -105,7 +90,7 @@ class _Compiler:
         """properties, patternProperties and additionalProperties in one walk."""
         named = {key: self.compile(below) for key, below in part.get("properties", {}).items()}
         patterns = [
-            (re.compile(pattern), self.compile(below))
+            (_matcher(pattern), self.compile(below))
             for pattern, below in part.get("patternProperties", {}).items()
         ]
         closed = part.get("additionalProperties", True) is False
@@ -118,7 +103,7 @@ class _Compiler:
                     if not named[key](below):
                         return False
                     continue
-                matched = [test for pattern, test in patterns if pattern.search(key)]
+                matched = [test for matches, test in patterns if matches(key)]
                 if not all(test(below) for test in matched) or (closed and not matched):
                     return False
             return True
@@ -144,8 +129,36 @@ def _number(part: dict[str, Any]) -> Check:
 
 
 def _pattern(part: dict[str, Any]) -> Check:
-    pattern = re.compile(part["pattern"])
-    return lambda value: not isinstance(value, str) or pattern.search(value) is not None
+    matches = _matcher(part["pattern"])
+    return lambda value: not isinstance(value, str) or matches(value)
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """What says whether a text has the pattern; the usual ones need no import of `re`."""
+    if pattern in _MATCHERS:
+        return _MATCHERS[pattern]
+    compiled: list[Any] = []
+
+    def matches(text: str) -> bool:
+        if not compiled:
+            import re
+
+            compiled.append(re.compile(pattern))
+        return compiled[0].search(text) is not None
+
+    return matches
+
+
+_NAME = "-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MATCHERS: dict[str, Callable[[str], bool]] = {
+    "^x-": lambda text: text.startswith("x-"),
+    # As jsonschema has it: `$` lets one newline follow.
+    "^[a-zA-Z0-9._-]+$": lambda text: (
+        text != "\n" and not text.removesuffix("\n").strip(_NAME) and text != ""
+    ),
+    ".+": lambda text: text.strip("\n") != "",
+    "^.+$": lambda text: text.strip("\n") != "" and "\n" not in text.removesuffix("\n"),
+}
 
 
 def _required(part: dict[str, Any]) -> Check:
@@ -166,3 +179,4 @@ _KEYWORDS: dict[str, Callable[[_Compiler, dict[str, Any]], Check]] = {
         (lambda _value: True) if "properties" in part else compiler.members(part)
     ),
 }
+_CHECK = _Compiler(SCHEMA).compile(SCHEMA)

@@ -5,15 +5,15 @@ Every function takes a value of a canonical tree; ValueError says what is wrong 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.loader import words
 from compose.loader.interpolate import to_boolean, to_float, to_integer
 from compose.loader.tree import kind
 from compose.loader.units import format_duration, go_text, parse_duration, parse_size, single
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 def _is_int(value: Any) -> bool:

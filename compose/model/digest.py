@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _sha256() -> Any:
     for name in ("_sha256", "_sha2", "hashlib"):  # Python 3.11; from 3.12 on; whatever comes then
         try:
-            return import_module(name).sha256
+            return __import__(name).sha256
         except ImportError:
             continue
     raise AssertionError("unreachable: hashlib is always there")

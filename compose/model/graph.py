@@ -5,10 +5,9 @@ Nothing here recurs: a chain may be as long as the project.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.errors import ProjectError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

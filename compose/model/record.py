@@ -7,7 +7,18 @@ a third of its time when nothing was to be done. Type checkers see a Record as a
 from __future__ import annotations
 
 from types import FunctionType, MappingProxyType
-from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
+
+    RecordT = TypeVar("RecordT", bound="Record")
+else:
+
+    def dataclass_transform(**_options: object) -> object:
+        """Nothing: what it says is for type checkers, and its module is slow to import."""
+        return lambda record: record
+
 
 #: The default of fields that are mappings.
 EMPTY: MappingProxyType[str, Any] = MappingProxyType({})
@@ -60,9 +71,6 @@ class Record:
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self._fields)
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-RecordT = TypeVar("RecordT", bound=Record)
 
 
 def changed(record: RecordT, **values: Any) -> RecordT:

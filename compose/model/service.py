@@ -7,11 +7,14 @@ Source: the Compose Specification, services; field names are its attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
 
 from compose.model.record import EMPTY, Record
 
-Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
 
 
 class Dependency(Record):

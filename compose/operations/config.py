@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
-
 from compose.errors import ProjectError, UsageError
 from compose.loader import select
 from compose.loader.document import as_json, as_yaml, in_yaml_order, ordered, service_as_json
@@ -19,9 +16,10 @@ from compose.loader.template import Variable, variables
 from compose.loader.unique import with_nulls
 from compose.model.record import Record, changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Literal
+    from typing import Any, Literal
 
     Listing = Literal[
         "services", "volumes", "networks", "models", "hash", "profiles", "images", "variables",
@@ -251,7 +249,8 @@ def _by_digest(image: str, resolve: Callable[[str], str] | None) -> str:
     name, at, digest = image.partition("@")
     name = _full_name(name)
     if at:
-        return f"{re.sub(r':[^/:]+$', '', name)}@{digest}"
+        folder, slash, last = name.rpartition("/")
+        return f"{folder}{slash}{last.partition(':')[0]}@{digest}"
     if resolve is None:
         raise ProjectError(f"{image}: no digest is known: pull the image, or name it with one")
     return f"{name}@{resolve(name)}"

@@ -13,7 +13,9 @@ ROOMS = sorted(path for package in PACKAGES for path in (HOUSE / package).rglob(
 NAMES = [str(path.relative_to(HOUSE)) for path in ROOMS]
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "manager", "misc", "base"}
 #: Rooms that may be longer than 400 lines, each with its reason.
-LONG_ROOMS: dict[str, str] = {}
+LONG_ROOMS: dict[str, str] = {
+    "compose/loader/schema.py": "one JSON Schema, which is data",
+}
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=NAMES)

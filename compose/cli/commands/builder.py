@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from compose.operations.build_cache import Record
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from compose.cli.command import Command, Invocation
 from compose.cli.completion import SHELLS, Tables, wanted
 from compose.errors import ComposeError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NUMBERS = {
     "cpu_period": "cpuperiod", "cpu_quota": "cpuquota", "cpu_shares": "cpushares",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.command import Command, Invocation
 from compose.cli.commands.container.listing import FORMAT
 from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
 from compose.errors import ComposeError, UsageError
+from compose.model.record import changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from compose.cli.template import Row
 
@@ -219,7 +221,7 @@ COMMANDS = {
         f"network inspect [OPTIONS] {MANY}",
         "Display detailed information on one or more networks",
         (
-            FORMAT._replace(short="f", help="How to write it: 'json' or a Go TEMPLATE"),
+            changed(FORMAT, short="f", help="How to write it: 'json' or a Go TEMPLATE"),
             Flag("verbose", "v", help="More, to find out what is wrong"),
         ),
         inspect,

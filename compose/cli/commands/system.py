@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.command import Command, Invocation
 from compose.cli.commands.container.listing import FORMAT
 from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
+from compose.model.record import changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 USAGE = {
     "Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE",
@@ -201,7 +203,7 @@ COMMANDS = {
     "info": Command(
         "system info [OPTIONS]",
         "Display system-wide information",
-        (FORMAT._replace(short="f", help="How to write it: 'json' or a Go TEMPLATE"),),
+        (changed(FORMAT, short="f", help="How to write it: 'json' or a Go TEMPLATE"),),
         info,
         most=0,
     ),
@@ -217,7 +219,7 @@ COMMANDS = {
         "Get real time events from the server",
         (
             Flag("filter", "f", kind="list", metavar="filter", help="Only those for which this holds, as in type=network"),
-            FORMAT._replace(help="How to write it: 'json' or a Go TEMPLATE"),
+            changed(FORMAT, help="How to write it: 'json' or a Go TEMPLATE"),
             Flag("since", kind="text", help="Those since this time too"),
             Flag("until", kind="text", help="No longer than to this time"),
         ),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 PULL = ("policy", "always", "missing", "never", "build", "if_not_present")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.command import Command, Invocation
 from compose.cli.commands.container.listing import FORMAT
@@ -11,9 +10,12 @@ from compose.cli.commands.list import VOLUME_COLUMNS, volume_row
 from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
+from compose.model.record import changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 #: Flags for volumes of a swarm's cluster, which there is none of here.
 CLUSTER = (
@@ -160,7 +162,7 @@ COMMANDS = {
     "inspect": Command(
         f"volume inspect [OPTIONS] {MANY}",
         "Display detailed information on one or more volumes",
-        (FORMAT._replace(short="f", help="How to write it: 'json' or a Go TEMPLATE"),),
+        (changed(FORMAT, short="f", help="How to write it: 'json' or a Go TEMPLATE"),),
         inspect,
         least=1,
     ),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from compose.operations.why import Finding
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from compose.cli.command import Command, Invocation
 from compose.cli.flags import Flag, Options
 from compose.errors import ComposeError, UsageError
+from compose.model.record import changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,7 +202,7 @@ COMMANDS = {
         f"container inspect [OPTIONS] {MANY}",
         "Display detailed information on one or more containers",
         (
-            FORMAT._replace(short="f", help="How to write it: 'json' or a Go TEMPLATE"),
+            changed(FORMAT, short="f", help="How to write it: 'json' or a Go TEMPLATE"),
             Flag("size", "s", help="Their sizes too"),
         ),
         inspect,

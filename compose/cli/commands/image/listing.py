@@ -10,6 +10,7 @@ from compose.cli.command import Command, Invocation
 from compose.cli.commands.container.listing import FORMAT
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
+from compose.model.record import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -205,7 +206,7 @@ COMMANDS = {
         "image inspect [OPTIONS] IMAGE [IMAGE...]",
         "Display detailed information on one or more images",
         (
-            FORMAT._replace(short="f", help="How to write it: 'json' or a Go TEMPLATE"),
+            changed(FORMAT, short="f", help="How to write it: 'json' or a Go TEMPLATE"),
             PLATFORM,
         ),
         inspect,

@@ -249,10 +249,14 @@ def test_config_names_the_images_that_are_built(
     assert said(capsys, *flags, "-f", file, "config", "--images") == (0, image, "")
 
 
+#: Of the standard library, what takes longer to import than reading a small project.
+SLOW = ("typing", "re", "json", "enum", "functools", "contextlib", "importlib.metadata")
+
+
 @pytest.mark.parametrize(
     ("argv", "unwanted"),
     [
-        (["version"], {"trio", "yaml", "dataclasses", "socket", "rich", "argparse"}),
+        (["version"], {*SLOW, "trio", "yaml", "dataclasses", "socket", "rich", "argparse"}),
         (["ls"], {"trio", "yaml", "rich", "compose.loader.load", "compose.model.service"}),
         (
             ["-p", "x", "ps"],
@@ -279,6 +283,25 @@ def test_a_command_imports_only_what_it_needs(argv: list[str], unwanted: set[str
         [sys.executable, "-c", script], cwd=HOUSE, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_config_of_a_known_project_imports_what_is_ours_alone(tmp_path: Path) -> None:
+    script = (
+        "import sys; before = set(sys.modules); from compose.cli.main import main\n"
+        "assert not main(['-f', 'samples/identidock/compose.yaml', 'config', '-q'])\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})\n"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=HOUSE,
+            env={"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    small = {"__future__", "types", "marshal", "_sha256", "_sha2"}
+    assert set(done.stdout.split()) - small == {"compose"}
 
 
 def test_a_reader_that_has_enough_is_no_error() -> None:

@@ -1,4 +1,16 @@
-{
+"""The JSON Schema of a Compose file: the attributes of the Compose Specification. Data; imports nothing.
+
+It speaks of a tree whose variables are replaced and whose tags are resolved. A Python module, for a
+JSON reader takes longer to import than all of the schema to check; jsonschema is given the same value.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SCHEMA: dict[str, Any] = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "A Compose file, in the attributes of the Compose Specification; variables replaced, tags resolved",
   "type": "object",
@@ -9,43 +21,43 @@
     "services": {
       "type": "object",
       "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/service"}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "networks": {"type": "object", "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/network"}}},
     "volumes": {
       "type": "object",
       "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/volume"}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "secrets": {
       "type": "object",
       "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/secret"}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "configs": {
       "type": "object",
       "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/config"}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "models": {"type": "object", "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/model"}}}
   },
   "patternProperties": {"^x-": {}},
-  "additionalProperties": false,
+  "additionalProperties": False,
   "$defs": {
     "text": {"type": "string"},
     "flag": {"type": ["boolean", "string"]},
     "number": {"type": ["number", "string"]},
     "whole": {"type": ["integer", "string"]},
-    "texts": {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": true},
+    "texts": {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": True},
     "text_or_texts": {"anyOf": [{"$ref": "#/$defs/text"}, {"$ref": "#/$defs/texts"}]},
     "pairs": {
       "anyOf": [
         {
           "type": "object",
           "patternProperties": {".+": {"type": ["string", "number", "boolean", "null"]}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
-        {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": true}
+        {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": True}
       ]
     },
     "hosts": {
@@ -57,9 +69,9 @@
               "anyOf": [{"$ref": "#/$defs/text"}, {"type": "array", "items": {"$ref": "#/$defs/text"}}]
             }
           },
-          "additionalProperties": false
+          "additionalProperties": False
         },
-        {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": true}
+        {"type": "array", "items": {"$ref": "#/$defs/text"}, "uniqueItems": True}
       ]
     },
     "command": {
@@ -85,7 +97,7 @@
               "mode": {"$ref": "#/$defs/number"}
             },
             "patternProperties": {"^x-": {}},
-            "additionalProperties": false
+            "additionalProperties": False
           }
         ]
       }
@@ -101,7 +113,7 @@
               "required": ["soft", "hard"],
               "properties": {"soft": {"$ref": "#/$defs/whole"}, "hard": {"$ref": "#/$defs/whole"}},
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         }
@@ -118,7 +130,7 @@
         "environment": {"$ref": "#/$defs/pairs"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "pre_start_hook": {
       "type": "object",
@@ -132,7 +144,7 @@
         "per_replica": {"$ref": "#/$defs/flag"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "device_requests": {
       "type": "array",
@@ -147,13 +159,13 @@
           "options": {"$ref": "#/$defs/pairs"}
         },
         "patternProperties": {"^x-": {}},
-        "additionalProperties": false
+        "additionalProperties": False
       }
     },
     "throttle": {
       "type": "object",
       "properties": {"path": {"$ref": "#/$defs/text"}, "rate": {"$ref": "#/$defs/whole"}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "build": {
       "anyOf": [
@@ -188,7 +200,7 @@
             "platforms": {"type": "array", "items": {"$ref": "#/$defs/text"}}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         }
       ]
     },
@@ -204,7 +216,7 @@
         "start_interval": {"$ref": "#/$defs/text"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "update": {
       "type": "object",
@@ -217,7 +229,7 @@
         "order": {"type": "string", "enum": ["start-first", "stop-first"]}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "deploy": {
       "type": ["object", "null"],
@@ -239,7 +251,7 @@
                 "pids": {"$ref": "#/$defs/whole"}
               },
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             },
             "reservations": {
               "type": "object",
@@ -255,21 +267,21 @@
                         "type": "object",
                         "properties": {"kind": {"$ref": "#/$defs/text"}, "value": {"$ref": "#/$defs/number"}},
                         "patternProperties": {"^x-": {}},
-                        "additionalProperties": false
+                        "additionalProperties": False
                       }
                     },
                     "patternProperties": {"^x-": {}},
-                    "additionalProperties": false
+                    "additionalProperties": False
                   }
                 },
                 "devices": {"$ref": "#/$defs/device_requests"}
               },
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "restart_policy": {
           "type": "object",
@@ -280,7 +292,7 @@
             "window": {"$ref": "#/$defs/text"}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "placement": {
           "type": "object",
@@ -292,17 +304,17 @@
                 "type": "object",
                 "properties": {"spread": {"$ref": "#/$defs/text"}},
                 "patternProperties": {"^x-": {}},
-                "additionalProperties": false
+                "additionalProperties": False
               }
             },
             "max_replicas_per_node": {"$ref": "#/$defs/whole"}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         }
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "develop": {
       "type": ["object", "null"],
@@ -325,12 +337,12 @@
               "initial_sync": {"type": "boolean"}
             },
             "patternProperties": {"^x-": {}},
-            "additionalProperties": false
+            "additionalProperties": False
           }
         }
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "mount": {
       "anyOf": [
@@ -353,7 +365,7 @@
                 "selinux": {"type": "string", "enum": ["z", "Z"]}
               },
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             },
             "volume": {
               "type": "object",
@@ -363,7 +375,7 @@
                 "subpath": {"$ref": "#/$defs/text"}
               },
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             },
             "tmpfs": {
               "type": "object",
@@ -372,17 +384,17 @@
                 "mode": {"$ref": "#/$defs/number"}
               },
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             },
             "image": {
               "type": "object",
               "properties": {"subpath": {"$ref": "#/$defs/text"}},
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         }
       ]
     },
@@ -402,7 +414,7 @@
             "app_protocol": {"$ref": "#/$defs/text"}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         }
       ]
     },
@@ -422,7 +434,7 @@
             "gw_priority": {"type": "number"}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         {"type": "null"}
       ]
@@ -439,7 +451,7 @@
         "required": {"type": "boolean"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "service": {
       "type": "object",
@@ -455,7 +467,7 @@
               "items": {
                 "type": "object",
                 "properties": {"path": {"$ref": "#/$defs/text"}, "weight": {"$ref": "#/$defs/whole"}},
-                "additionalProperties": false
+                "additionalProperties": False
               }
             },
             "device_read_bps": {"type": "array", "items": {"$ref": "#/$defs/throttle"}},
@@ -463,7 +475,7 @@
             "device_write_bps": {"type": "array", "items": {"$ref": "#/$defs/throttle"}},
             "device_write_iops": {"type": "array", "items": {"$ref": "#/$defs/throttle"}}
           },
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "build": {"$ref": "#/$defs/build"},
         "cap_add": {"$ref": "#/$defs/texts"},
@@ -490,7 +502,7 @@
             "registry": {"$ref": "#/$defs/text"}
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "depends_on": {
           "anyOf": [
@@ -498,7 +510,7 @@
             {
               "type": "object",
               "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/dependency"}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         },
@@ -519,7 +531,7 @@
                   "permissions": {"$ref": "#/$defs/text"}
                 },
                 "patternProperties": {"^x-": {}},
-                "additionalProperties": false
+                "additionalProperties": False
               }
             ]
           }
@@ -545,7 +557,7 @@
                       "format": {"$ref": "#/$defs/text"},
                       "required": {"$ref": "#/$defs/flag"}
                     },
-                    "additionalProperties": false
+                    "additionalProperties": False
                   }
                 ]
               }
@@ -553,7 +565,7 @@
           ]
         },
         "environment": {"$ref": "#/$defs/pairs"},
-        "expose": {"type": "array", "items": {"type": ["string", "number"]}, "uniqueItems": true},
+        "expose": {"type": "array", "items": {"type": ["string", "number"]}, "uniqueItems": True},
         "extends": {
           "anyOf": [
             {"$ref": "#/$defs/text"},
@@ -561,7 +573,7 @@
               "type": "object",
               "required": ["service"],
               "properties": {"service": {"$ref": "#/$defs/text"}, "file": {"$ref": "#/$defs/text"}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         },
@@ -582,12 +594,12 @@
                   "options": {"$ref": "#/$defs/pairs"}
                 },
                 "patternProperties": {"^x-": {}},
-                "additionalProperties": false
+                "additionalProperties": False
               }
             }
           ]
         },
-        "group_add": {"type": "array", "items": {"type": ["string", "number"]}, "uniqueItems": true},
+        "group_add": {"type": "array", "items": {"type": ["string", "number"]}, "uniqueItems": True},
         "healthcheck": {"$ref": "#/$defs/healthcheck"},
         "hostname": {"$ref": "#/$defs/text"},
         "image": {"$ref": "#/$defs/text"},
@@ -607,7 +619,7 @@
             }
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "mac_address": {"$ref": "#/$defs/text"},
         "mem_limit": {"$ref": "#/$defs/number"},
@@ -629,7 +641,7 @@
                         "model_var": {"$ref": "#/$defs/text"}
                       },
                       "patternProperties": {"^x-": {}},
-                      "additionalProperties": false
+                      "additionalProperties": False
                     },
                     {"type": "null"}
                   ]
@@ -645,7 +657,7 @@
             {
               "type": "object",
               "patternProperties": {"^[a-zA-Z0-9._-]+$": {"$ref": "#/$defs/service_network"}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         },
@@ -656,7 +668,7 @@
         "pid": {"type": ["string", "null"]},
         "pids_limit": {"$ref": "#/$defs/number"},
         "platform": {"$ref": "#/$defs/text"},
-        "ports": {"type": "array", "items": {"$ref": "#/$defs/port"}, "uniqueItems": true},
+        "ports": {"type": "array", "items": {"$ref": "#/$defs/port"}, "uniqueItems": True},
         "post_start": {"type": "array", "items": {"$ref": "#/$defs/hook"}},
         "pre_start": {"type": "array", "items": {"$ref": "#/$defs/pre_start_hook"}},
         "pre_stop": {"type": "array", "items": {"$ref": "#/$defs/hook"}},
@@ -680,7 +692,7 @@
             }
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "pull_policy": {
           "type": "string",
@@ -707,12 +719,12 @@
         "user": {"$ref": "#/$defs/text"},
         "userns_mode": {"$ref": "#/$defs/text"},
         "uts": {"$ref": "#/$defs/text"},
-        "volumes": {"type": "array", "items": {"$ref": "#/$defs/mount"}, "uniqueItems": true},
+        "volumes": {"type": "array", "items": {"$ref": "#/$defs/mount"}, "uniqueItems": True},
         "volumes_from": {"$ref": "#/$defs/texts"},
         "working_dir": {"$ref": "#/$defs/text"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "include": {
       "anyOf": [
@@ -724,7 +736,7 @@
             "env_file": {"$ref": "#/$defs/text_or_texts"},
             "project_directory": {"$ref": "#/$defs/text"}
           },
-          "additionalProperties": false
+          "additionalProperties": False
         }
       ]
     },
@@ -749,21 +761,21 @@
                   "aux_addresses": {
                     "type": "object",
                     "patternProperties": {"^.+$": {"$ref": "#/$defs/text"}},
-                    "additionalProperties": false
+                    "additionalProperties": False
                   }
                 },
                 "patternProperties": {"^x-": {}},
-                "additionalProperties": false
+                "additionalProperties": False
               }
             },
             "options": {
               "type": "object",
               "patternProperties": {"^.+$": {"$ref": "#/$defs/text"}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           },
           "patternProperties": {"^x-": {}},
-          "additionalProperties": false
+          "additionalProperties": False
         },
         "external": {
           "anyOf": [
@@ -772,7 +784,7 @@
               "type": "object",
               "properties": {"name": {"$ref": "#/$defs/text"}},
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         },
@@ -783,7 +795,7 @@
         "labels": {"$ref": "#/$defs/pairs"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "volume": {
       "type": ["object", "null"],
@@ -798,14 +810,14 @@
               "type": "object",
               "properties": {"name": {"$ref": "#/$defs/text"}},
               "patternProperties": {"^x-": {}},
-              "additionalProperties": false
+              "additionalProperties": False
             }
           ]
         },
         "labels": {"$ref": "#/$defs/pairs"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "secret": {
       "type": "object",
@@ -825,7 +837,7 @@
         "template_driver": {"$ref": "#/$defs/text"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "config": {
       "type": "object",
@@ -844,7 +856,7 @@
         "template_driver": {"$ref": "#/$defs/text"}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     },
     "model": {
       "type": "object",
@@ -856,7 +868,7 @@
         "runtime_flags": {"type": "array", "items": {"$ref": "#/$defs/text"}}
       },
       "patternProperties": {"^x-": {}},
-      "additionalProperties": false
+      "additionalProperties": False
     }
   }
-}
+}  # fmt: skip
