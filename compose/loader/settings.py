@@ -230,19 +230,18 @@ def _name(
         if name != normal_name(name):
             raise ProjectError(_invalid(name))
         return name
-    named, place = "", ""
+    named, source = "", None
     for document in (entry for file in files for entry in opened.documents(file)):
         said = document.tree.get("name") if isinstance(document.tree, dict) else None
         if isinstance(said, str | int | float) and said != "":
-            named = str(said)
-            place = str(document.place(("name",)))
-    if not named:
+            named, source = str(said), document
+    if not named or source is None:
         return normal_name(os.path.basename(working_dir))  # noqa: PTH119
     if request.interpolate:
         try:
             named = substitute(named, variables.get, _unset(warn))
         except TemplateError as error:
-            raise ProjectError(f"{place}: name: {error}") from None
+            raise ProjectError(f"{source.place(('name',))}: name: {error}") from None
     return normal_name(named) if request.normalize else named
 
 
