@@ -7,16 +7,18 @@ the engine works on them side by side though nothing here runs in parallel.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from compose.engine_client.call import Answer, Call, negotiate, raise_for_status
 from compose.engine_client.calls import PING
 from compose.engine_client.http1 import ResponseReader, WireError, encode_chunk, encode_head
 from compose.errors import EngineUnreachableError
+from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
+    from typing import Self
 
     from compose.engine_client.endpoint import Endpoint
 
@@ -27,7 +29,7 @@ PARALLEL = 8
 QUESTIONS = ("GET", "HEAD")
 
 
-class Pending(NamedTuple):
+class Pending(Record):
     """A call that was sent, and where its answer will come."""
 
     call: Call

@@ -7,27 +7,29 @@ the same values, so what is asked is written once, in calls.py.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compose.engine_client.http1 import encode_query
 from compose.errors import EngineRefusedError
+from compose.model.record import EMPTY, Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 #: The newest version that this client was written against; older engines are met halfway.
 NEWEST_VERSION = (1, 51)
 OLDEST_VERSION = (1, 24)
 
 
-class Call(NamedTuple):
+class Call(Record):
     """One request. `accept` are statuses of 400 and over that count as success."""
 
     method: str
     path: str
-    query: Mapping[str, str | list[str]] = {}  # a default that nobody may change
+    query: Mapping[str, str | list[str]] = EMPTY
     body: bytes = b""
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = EMPTY
     accept: tuple[int, ...] = ()
     versioned: bool = True
 
@@ -37,7 +39,7 @@ class Call(NamedTuple):
         return prefix + self.path + encode_query(self.query)
 
 
-class Answer(NamedTuple):
+class Answer(Record):
     """What came back, the body whole."""
 
     status: int

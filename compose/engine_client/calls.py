@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.call import Call, encode_filters, json_call
 from compose.model import labels
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 PING = Call("GET", "/_ping", versioned=False)
 VERSION = Call("GET", "/version")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from compose.errors import UsageError
+from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Record):
     """One engine's address. `explicit` is one that the user named: never started on demand."""
 
     path: str = ""

@@ -9,8 +9,7 @@ is kept as `rest` for whoever takes the connection over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -6,12 +6,13 @@ Beyond those of calls.py, which are what projects need. Pure: each function retu
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.call import Call, json_call
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 INFO = Call("GET", "/info")
 DISK_USAGE = Call("GET", "/system/df")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.engine_client import calls
 from compose.engine_client.payloads.observed import (
     container_from_list,
@@ -13,6 +11,7 @@ from compose.engine_client.payloads.observed import (
 )
 from compose.model.observed import Observed, ObservedImage
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

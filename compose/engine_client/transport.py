@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -17,6 +16,7 @@ from compose.engine_client.call import Answer, Call, raise_for_status
 from compose.engine_client.http1 import ResponseReader, WireError, encode_chunk, encode_head
 from compose.errors import EngineUnreachableError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 

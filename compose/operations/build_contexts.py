@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.errors import ProjectError
 from compose.model.record import changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from compose.model.project import Project
 

@@ -6,7 +6,6 @@ What cannot be honoured is an error where ignoring it would make another image.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.payloads.container import image_of
 from compose.engine_client.payloads.references import REMOTE
@@ -14,8 +13,10 @@ from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.record import EMPTY, Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from compose.model.project import Project
     from compose.model.service import Build, Service

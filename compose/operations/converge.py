@@ -6,7 +6,6 @@ Where nothing is to be done, no event loop is started, so that a second `up` cos
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from compose.engine_client.observe import observation, observe, snapshot
 from compose.engine_client.payloads.container import ignored_attributes, image_of
@@ -21,6 +20,7 @@ from compose.planner.policy import UpPolicy
 from compose.planner.resources import diverged_volumes
 from compose.planner.up import plan_up
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

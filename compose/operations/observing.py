@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.engine_client import calls, object_calls
 from compose.engine_client.json_stream import JsonStream
 from compose.engine_client.payloads.status import canonical_name
 from compose.errors import ComposeError
 from compose.model import labels
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from compose.engine_client.blocking import BlockingClient
     from compose.operations.session import Session
 
-Row = dict[str, Any]
+    Row = dict[str, Any]
 
 
 def events(

@@ -6,8 +6,6 @@ Both ways of carrying a plan out stand on this: execute.py on trio, quick.py wit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import (
     ContainerSpec,
@@ -20,6 +18,7 @@ from compose.errors import EngineRefusedError
 from compose.planner import steps as s
 from compose.planner.config_hash import contents_hash, network_hash, service_hash, volume_hash
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

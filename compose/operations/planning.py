@@ -6,7 +6,6 @@ That is kept by the client itself: it refuses to send anything but questions (GE
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import ContainerSpec, create_request, image_of
@@ -32,8 +31,10 @@ from compose.planner.explain import explain_actions
 from compose.planner.images import plan_images
 from compose.planner.steps import Plan
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from compose.engine_client.blocking import BlockingClient
     from compose.model.observed import Observed

@@ -5,17 +5,19 @@ Operations report values; how they look (plain lines, a live view, JSON, nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
-
 from compose.planner import steps as s
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal, Protocol
 
     from compose.planner.steps import Step
 
-Style = Literal["plain", "live", "json", "quiet"]
-Kind = Literal["working", "done", "warning", "error"]
+    Style = Literal["plain", "live", "json", "quiet"]
+    Kind = Literal["working", "done", "warning", "error"]
+else:
+    Protocol = object
 
 
 class Progress(Protocol):
@@ -24,7 +26,6 @@ class Progress(Protocol):
     @property
     def style(self) -> Style:
         """Which."""
-        ...
 
     def report(
         self, subject: str, word: str, kind: Kind = "working", text: str = "", parent: str = ""
@@ -33,23 +34,18 @@ class Progress(Protocol):
 
         `parent` is the subject that it is a part of: a layer's image.
         """
-        ...
 
     def warn(self, text: str) -> None:
         """A warning that is about no step."""
-        ...
 
     def line(self, text: str) -> None:
         """A line of another program's output, a builder's: to standard output."""
-        ...
 
     def quote(self, source: str, text: str) -> None:
         """A line that a container wrote, or its probe: shown with a failure, as its cause."""
-        ...
 
     def close(self) -> None:
         """Nothing more comes; a live view leaves the screen as it is."""
-        ...
 
 
 def words(step: Step) -> tuple[str, str, str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from compose.engine_client import calls
 from compose.engine_client.payloads.status import canonical_name, exit_code_of, health_of
 from compose.errors import ProjectError
 from compose.model import labels
+from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from compose.operations.session import Session
 
 
-class PsRequest(NamedTuple):
+class PsRequest(Record):
     """The flags of ps."""
 
     services: tuple[str, ...] = ()

@@ -12,13 +12,13 @@ import signal
 import time
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from compose.errors import ComposeError, EngineRefusedError
 from compose.operations.one_call import OneCall, is_patient, named
 from compose.operations.progress import words
 from compose.operations.session import InterruptedByUserError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

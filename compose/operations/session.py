@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 from compose.engine_client.blocking import BlockingClient
 from compose.errors import ComposeError, EngineUnreachableError
 from compose.model.record import Record, changed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from typing import TextIO
 
     from compose.engine_client.endpoint import Endpoint
     from compose.engine_client.transport import Engine

@@ -4,13 +4,13 @@ is touched."""
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from compose.errors import ProjectError
 from compose.model.project import FileSource
 from compose.model.record import changed
 from compose.model.service import FileGrant, Mount
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from compose.errors import ProjectError
 from compose.model.record import EMPTY, Record, changed
 from compose.operations.converge import Aim, converge
 from compose.planner.images import ImagePolicy
-from compose.planner.policy import Recreate, UpPolicy
+from compose.planner.policy import UpPolicy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Literal
 
     from compose.model.project import Project
     from compose.operations.session import Session
+    from compose.planner.policy import Recreate
 
 
 class UpRequest(Record):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.model.observed import Observed
 from compose.model.record import EMPTY, Record
-from compose.planner.config_hash import Encode, plain_json
+from compose.planner.config_hash import plain_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from compose.engine_client.transport import Engine
     from compose.model.project import Project
+    from compose.planner.config_hash import Encode
     from compose.planner.steps import BuildImage, PullImage
 
 

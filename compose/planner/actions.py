@@ -6,18 +6,18 @@ start. Each action says whether data may be lost by it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from compose.model.record import EMPTY, Record
 from compose.planner import steps as s
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
     from compose.planner.steps import Step
 
-Verb = Literal["pull", "build", "create", "recreate", "start", "restart", "stop", "remove"]
-Kind = Literal["image", "network", "volume", "container"]
+    Verb = Literal["pull", "build", "create", "recreate", "start", "restart", "stop", "remove"]
+    Kind = Literal["image", "network", "volume", "container"]
 
 
 class Action(Record):

@@ -8,22 +8,21 @@ of configs and secrets have a hash of their own, so that this one stays docker c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from compose.model.digest import digest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from compose.model.project import Network, Project, Volume
     from compose.model.service import Service
 
+    #: A document as JSON text. The loader's way of it gives the hashes that docker compose has.
+    Encode = Callable[[Any], str]
+
 LEFT_OUT = frozenset(("build", "pull_policy", "scale", "depends_on", "profiles"))
-
-
-#: A document as JSON text. The loader's way of it gives the hashes that docker compose has.
-Encode = Callable[[Any], str]
 
 
 def plain_json(document: Any) -> str:

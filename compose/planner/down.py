@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.model import labels
 from compose.planner.decide import is_orphan
 from compose.planner.steps import (
@@ -16,6 +14,7 @@ from compose.planner.steps import (
     StopContainer,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
 
 from compose.errors import ProjectError
 from compose.model.record import Record, changed
 from compose.planner.steps import BuildImage, Plan, PullImage
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
     from compose.model.observed import ObservedImage
     from compose.model.project import Project

@@ -5,8 +5,6 @@ Pure. They work from a project or, without files, from the labels of the contain
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.planner.down import dependency_order, label_needs, project_needs, stop_steps
 from compose.planner.starting import CONDITIONS
 from compose.planner.steps import (
@@ -19,6 +17,7 @@ from compose.planner.steps import (
     WaitCondition,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from compose.model.service import Dependency
 
-Recreate = Literal["diverged", "force", "never"]
+    Recreate = Literal["diverged", "force", "never"]
 
 
 class UpPolicy(Record):

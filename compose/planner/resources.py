@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.errors import ProjectError
 from compose.model import labels
 from compose.planner.config_hash import network_hash, plain_json, volume_hash
@@ -17,6 +15,7 @@ from compose.planner.steps import (
     StopContainer,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from compose.model.observed import Observed, ObservedContainer, ObservedNetwork
     from compose.model.project import Network, Project, Volume

@@ -9,13 +9,14 @@ which published ports of a fixed number do not allow.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from compose.model.record import Record
 from compose.planner.steps import Delay, WaitCondition
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from compose.model.service import Service
     from compose.planner.steps import Step

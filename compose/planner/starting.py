@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.model.record import Record
 from compose.planner.decide import completing_services
 from compose.planner.steps import RunHook, StartContainer, WaitCondition
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -6,11 +6,13 @@ of things are the engine's own: `name` is what is shown, `ref` what the engine i
 
 from __future__ import annotations
 
-from typing import Literal
-
 from compose.model.record import Record
 
-Condition = Literal["healthy", "completed", "running_or_healthy"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Condition = Literal["healthy", "completed", "running_or_healthy"]
 
 
 class BaseStep(Record, kw_only=True):

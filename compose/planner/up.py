@@ -9,7 +9,6 @@ again after the plan has been carried out gives an empty plan.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from compose.model.graph import ServiceGraph
 from compose.planner.config_hash import contents_hash, plain_json, service_hash, shared_services
@@ -37,6 +36,7 @@ from compose.planner.steps import (
     WaitCondition,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from compose.engine_client.payloads.mounts import volume_keys
 from compose.engine_client.payloads.networking import (
     container_mac,
@@ -17,8 +15,10 @@ from compose.errors import ProjectError
 from compose.model import labels
 from compose.model.record import EMPTY, Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from compose.model.observed import ObservedMount
     from compose.model.project import Project

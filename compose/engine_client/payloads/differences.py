@@ -8,12 +8,13 @@ nothing was said counts as nothing said.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from compose.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
 
 class Change(Record):

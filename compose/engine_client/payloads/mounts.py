@@ -7,12 +7,13 @@ Binds (strings) are used where they say it all, because only they make a missing
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from compose.errors import ProjectError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from compose.model.observed import ObservedMount
     from compose.model.project import FileSource, Project

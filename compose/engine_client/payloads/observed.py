@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from compose.engine_client.payloads.status import canonical_name, exit_code_of, health_of
 from compose.model import labels
 from compose.model.observed import (
@@ -13,6 +11,10 @@ from compose.model.observed import (
     ObservedNetwork,
     ObservedVolume,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def container_from_list(item: dict[str, Any]) -> ObservedContainer:

@@ -261,6 +261,7 @@ SLOW = ("typing", "re", "json", "enum", "functools", "contextlib", "importlib.me
         (
             ["-p", "x", "ps"],
             {
+                "typing",
                 "trio",
                 "rich",
                 "dataclasses",
