@@ -6,7 +6,7 @@ Each file is read and parsed once a load, however often an `extends` names it.
 from __future__ import annotations
 
 from compose.errors import ProjectError
-from compose.loader.cache import Cache
+from compose.loader import plain
 from compose.loader.legacy import is_legacy, migrated
 from compose.model.record import EMPTY
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from compose.loader.cache import Parsed
     from compose.loader.sources import Disk
 
     Path = tuple[str | int, ...]
+
+#: Bytes. So much is read the short way sooner than it is found in the cache.
+_SMALL = 16 << 10
 
 
 class Place:
@@ -160,7 +164,7 @@ class Files:
 
     def __init__(self, disk: Disk, environment: Mapping[str, str] = EMPTY) -> None:
         self.disk = disk
-        self._cache = Cache(environment)
+        self._environment = environment
         self._parsed: dict[str, list[Document]] = {}
 
     def documents(self, path: str) -> list[Document]:
@@ -172,19 +176,31 @@ class Files:
         known = self._parsed.get(path)
         if known is None:
             content, file = self.disk.read(path), self.disk.shown(path)
-            kept = self._cache.load(content)
-            if kept is None:
-                known = self._read(path, content, file)
-            else:
-                nodes = _Nodes(content, file)
-                known = [
-                    Document(file, nodes.opener(number), tree, resets)
-                    for number, (tree, resets) in enumerate(kept)
-                ]
-                self._parsed[path] = known
+            read = self._quickly(content)
+            if read is None:
+                return self._read(path, content, file)
+            nodes = _Nodes(content, file)
+            known = self._parsed[path] = [
+                Document(file, nodes.opener(number), tree, resets)
+                for number, (tree, resets) in enumerate(read)
+            ]
         return known
 
+    def _quickly(self, content: bytes) -> list[Parsed] | None:
+        """What can be known of a file without importing a YAML reader."""
+        if len(content) <= _SMALL and (tree := plain.read(content)) is not None:
+            return [(tree, ())]
+        from compose.loader.cache import Cache
+
+        cache = Cache(self._environment)
+        kept = cache.load(content)
+        if kept is None and len(content) > _SMALL and (tree := plain.read(content)) is not None:
+            kept = [(tree, ())]
+            cache.store(content, kept)
+        return kept
+
     def _read(self, path: str, content: bytes, file: str) -> list[Document]:
+        from compose.loader.cache import Cache
         from compose.loader.parse import parse
 
         faults: list[str] = []
@@ -192,12 +208,12 @@ class Files:
         self._parsed[path] = known
         if faults:
             raise FaultyFileError("\n".join(faults))
-        self._cache.store(content, [(one.written, one.resets) for one in known])
+        Cache(self._environment).store(content, [(one.written, one.resets) for one in known])
         return known
 
 
 class _Nodes:
-    """The nodes of a file that came from the cache, read when they are asked for."""
+    """The nodes of a file that was read without them, found when they are asked for."""
 
     def __init__(self, content: bytes, file: str) -> None:
         self._content = content

@@ -9,7 +9,6 @@ sides run in turns. No engine is needed.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import statistics
 import subprocess
@@ -18,14 +17,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench.sides import person
 from tests.contract import reference
 
 Figures = dict[str, list[tuple[float, float]]]
 
 
-def project(services: int) -> str:
-    """A project of services that use what is usual."""
-    lines = ["services:"]
+def project(services: int, *, anchors: bool) -> str:
+    """A project of services that use what is usual; with `anchors`, what they share is said once."""
+    shared = ["restart: unless-stopped", "labels: {tier: web}"]
+    lines = ["x-shared: &shared", *(f"  {line}" for line in shared)] if anchors else []
+    lines.append("services:")
     for number in range(services):
         lines += [
             f"  s{number}:",
@@ -35,7 +37,7 @@ def project(services: int) -> str:
             "    volumes: ['data:/data', './conf:/etc/conf:ro']",
             "    networks: [front, back]",
             "    healthcheck: {test: [CMD, 'true'], interval: 10s}",
-            "    labels: {tier: web}",
+            *(f"    {line}" for line in (["<<: *shared"] if anchors else shared)),
         ]
         if number % 10:
             lines.append(f"    depends_on: [s{number - 1}]")
@@ -54,41 +56,46 @@ def once(command: list[str], folder: Path, environment: dict[str, str]) -> tuple
     return wall * 1000, cpu * 1000
 
 
-def measure(services: int, rounds: int) -> Figures:
-    """side -> its runs. "first" is ours with nothing kept of the file."""
+def measure(services: int, rounds: int, *, anchors: bool) -> Figures:
+    """side -> its runs. "first" is ours in an empty home: nothing is known of the file."""
     found: Figures = {}
     with tempfile.TemporaryDirectory(prefix="pycompose-bench-") as name:
         folder = Path(name)
-        (folder / "compose.yaml").write_text(project(services))
-        environment = {**os.environ, "HOME": name}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        (folder / "compose.yaml").write_text(project(services, anchors=anchors))
+        environment = person(folder)
         own = [str(Path(sys.executable).with_name("pycompose")), "config", "-q"]
-        sides = {
-            "pycompose": (own, environment),
-            "first": (own, {**environment, "PYCOMPOSE_NO_CACHE": "1"}),
-        }
+        sides = {"pycompose": own, "first": own}
         program = reference.program()
         if program is not None:
-            sides["docker compose"] = ([str(program), "config", "-q"], environment)
-        for command, variables in sides.values():  # once unmeasured: page cache, byte code
-            once(command, folder, variables)
-        for _ in range(rounds):
-            for side, (command, variables) in sides.items():
-                found.setdefault(side, []).append(once(command, folder, variables))
+            sides["docker compose"] = [str(program), "config", "-q"]
+        for turn in range(rounds + 1):
+            for side, command in sides.items():
+                variables = environment
+                if side == "first":
+                    home = folder / f"home-{turn}"
+                    home.mkdir()
+                    variables = person(home)
+                figures = once(command, folder, variables)
+                if turn:  # the first is not counted: page cache, byte code
+                    found.setdefault(side, []).append(figures)
     return found
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse arguments, run the rounds, print a line for each size and side."""
+    """Parse arguments, run the rounds, print a line for each file and side."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.config", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(arguments)
-    print(f"{'config -q':28}{'wall ms, median':>18}{'CPU ms, median':>18}{'CPU ms, least':>18}")
-    for services in (5, 1000):
-        for side, runs in measure(services, options.rounds if services < 100 else 5).items():
+    print(
+        f"{'config -q, services':36}{'wall ms, median':>18}{'CPU ms, median':>18}{'CPU ms, least':>18}"
+    )
+    for services, anchors in ((5, False), (5, True), (1000, False), (1000, True)):
+        runs_of = measure(services, options.rounds if services < 100 else 5, anchors=anchors)
+        for side, runs in runs_of.items():
             walls, cpus = zip(*runs, strict=True)
             figures = (statistics.median(walls), statistics.median(cpus), min(cpus))
-            print(f"{services:5} {side:22}" + "".join(f"{figure:18.1f}" for figure in figures))
+            label = f"{services:5}{', with anchors' if anchors else '':15} {side}"
+            print(f"{label:36}" + "".join(f"{figure:18.1f}" for figure in figures))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,16 @@ class Side:
     stop_engine: Callable[[], None] | None = None
 
 
+def person(home: Path) -> dict[str, str]:
+    """The environment of both sides: that of a person with a home of their own, no settings in it.
+
+    Byte code is written as Python does by default; a machine that tests may say otherwise.
+    """
+    ours = ("COMPOSE_", "PYCOMPOSE_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "HOME": str(home)}
+
+
 def busybox_tar() -> bytes:
     """A root file system with Debian's static busybox and its applets."""
     program = Path("/bin/busybox").read_bytes()
@@ -66,13 +76,11 @@ def own_side(stack: ExitStack, folder: Path) -> Side:
     """pycompose with an engine of its own below `folder`, stopped at the end."""
     root, run = folder / "root", folder / "run"
     environment = {
-        **os.environ,
+        **person(folder),
         "PYCOMPOSE_ROOT": str(root),
         "PYCOMPOSE_RUN_DIR": str(run),
         "PYCOMPOSE_ADDRESS_POOL": POOL,
-        "PYTHONDONTWRITEBYTECODE": "",
     }
-    environment.pop("PYCOMPOSE_HOST", None)
     command = str(Path(sys.executable).with_name("pycompose"))
 
     def engine(*arguments: str) -> None:
@@ -105,4 +113,4 @@ def docker_side(stack: ExitStack, folder: Path) -> Side | None:
         return None
     host = host or stack.enter_context(running_dockerd(folder / "dockerd"))
     import_image(host)
-    return Side("docker compose", [str(program)], {**os.environ, "DOCKER_HOST": host})
+    return Side("docker compose", [str(program)], {**person(folder), "DOCKER_HOST": host})

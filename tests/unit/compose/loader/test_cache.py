@@ -46,11 +46,21 @@ def test_what_is_kept_is_what_was_read(tmp_path: Path, home: Path) -> None:
 
 
 def test_it_is_used(tmp_path: Path, home: Path) -> None:
-    load(tmp_path, home, "services: {a: {image: x}}")
+    load(tmp_path, home, "services: {a: &a {image: x}}")
     (file,) = kept(home)
     file.write_bytes(marshal.dumps([({"services": {"z": {"image": "other"}}}, ())]))
-    project = load(tmp_path, home, "services: {a: {image: x}}")
+    project = load(tmp_path, home, "services: {a: &a {image: x}}")
     assert set(project.services) == {"z"}  # type: ignore[attr-defined]
+
+
+def test_a_large_file_that_needs_no_reader_is_kept_too(tmp_path: Path, home: Path) -> None:
+    text = "services: {a: {image: x}}\n"
+    first = load(tmp_path, home, text)
+    assert kept(home) == []
+    large = text + "#" * 20_000
+    assert load(tmp_path, home, large) == first
+    assert len(kept(home)) == 1
+    assert load(tmp_path, home, large) == first
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"\xff\xff", b"{", marshal.dumps(5)[:2]])
@@ -99,14 +109,14 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path, home: Path) ->
 def test_the_oldest_go(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_KEPT", 4)
     for number in range(6):
-        load(tmp_path, home, f"services: {{a: {{image: 'x:{number}'}}}}")
+        load(tmp_path, home, f"services: {{a: &a {{image: 'x:{number}'}}}}")
         newest = kept(home)[-1]
         os.utime(newest)
     assert len(kept(home)) <= 4
 
 
 def test_the_second_load_imports_no_yaml(tmp_path: Path, home: Path) -> None:
-    load(tmp_path, home, "services: {a: {image: x}}")
+    load(tmp_path, home, "services: {a: &a {image: x}}")
     script = (
         "import sys\n"
         "from compose.cli.main import main\n"
