@@ -160,11 +160,15 @@ def stat_archive(ref: str, path: str) -> Call:
     return Call("HEAD", f"/containers/{ref}/archive", {"path": path}, accept=(404,))
 
 
-def write_archive(ref: str, path: str, body: bytes = b"", *, copy_owner: bool = False) -> Call:
-    """Unpack a tar below a path."""
+def write_archive(
+    ref: str, path: str, body: bytes = b"", *, copy_owner: bool = False, in_memory: bool = False
+) -> Call:
+    """Unpack a tar below a path; `in_memory` keeps it from disk, on an engine that knows how."""
     query = {"path": path, "noOverwriteDirNonDir": "true"}
     if copy_owner:
         query["copyUIDGID"] = "true"
+    if in_memory:
+        query["inMemory"] = "true"
     return Call(
         "PUT", f"/containers/{ref}/archive", query, body, {"Content-Type": "application/x-tar"}
     )

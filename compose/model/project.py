@@ -9,7 +9,11 @@ from compose.model.service import FileGrant, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
+
+    GrantKind = Literal["config", "secret"]
+
+GRANT_KINDS: tuple[GrantKind, ...] = ("config", "secret")
 
 
 class IpamPool(Record):
@@ -92,6 +96,19 @@ class Project(Record):
     environment: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
     separator: str = "-"  # in the names of containers and images; "_" with --compatibility
+
+    def granted(
+        self, service: Service, kind: GrantKind
+    ) -> tuple[tuple[FileGrant, ...], Mapping[str, FileSource]]:
+        """What a service is given of a kind, and the sources of that kind."""
+        if kind == "secret":
+            return service.secrets, self.secrets
+        return service.configs, self.configs
+
+    def has_copied(self, service: Service, kind: GrantKind) -> bool:
+        """Whether a service is given copies of a kind."""
+        grants, sources = self.granted(service, kind)
+        return any(sources[grant.source].is_copied(service, grant) for grant in grants)
 
     def name_of(self, service: str, *rest: str) -> str:
         """The usual name of what belongs to a service: "project-service", "project-service-1"."""

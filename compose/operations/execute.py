@@ -13,7 +13,7 @@ import trio
 from compose.engine_client.payloads.container import ContainerSpec, create_request
 from compose.errors import ComposeError, EngineRefusedError
 from compose.operations.creating import create_container, read_profiles
-from compose.operations.hooks import before_start, run_hook, run_to_end
+from compose.operations.hooks import Forerunner, before_start, run_hook, run_to_end
 from compose.operations.last_words import last_words
 from compose.operations.one_call import OneCall, has_port_range
 from compose.operations.watching import ContainerWatch, WaitFailedError
@@ -121,9 +121,8 @@ class Executor:
             peers=self._one_call.peers(),
         )
         request = create_request(self._project(), like, spec, self._engine.version)
-        await run_to_end(
-            self._engine, spec.name, request, service, self._progress, self._world.on_hook_line
-        )
+        forerunner = Forerunner(spec.name, request, self._project(), like)
+        await run_to_end(self._engine, forerunner, self._progress, self._world.on_hook_line)
 
     async def _wait(self, step: s.WaitCondition) -> None:
         watching = await self._watching()

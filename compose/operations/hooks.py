@@ -9,10 +9,12 @@ import trio
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import hook_body
 from compose.errors import ComposeError
-from compose.model.record import changed
+from compose.model.project import GRANT_KINDS
+from compose.model.record import Record, changed
 from compose.model.service import HealthCheck
 from compose.operations.creating import create_container
 from compose.operations.last_words import last_words
+from compose.operations.uploads import upload
 from networking.wire.stdstream import FrameDecoder
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from compose.engine_client.payloads.container import CreateRequest
     from compose.engine_client.transport import Engine
+    from compose.model.project import Project
     from compose.model.service import Hook, Service
     from compose.operations.progress import Progress
 
@@ -83,18 +86,30 @@ def before_start(service: Service, hook: Hook) -> Service:
     )
 
 
+class Forerunner(Record):
+    """A container that a pre_start hook is run in."""
+
+    name: str
+    request: CreateRequest
+    project: Project
+    service: Service
+
+
 async def run_to_end(
     engine: Engine,
-    name: str,
-    request: CreateRequest,
-    service: Service,
+    one: Forerunner,
     progress: Progress,
     on_line: Callable[[str, str], None] | None,
 ) -> None:
     """Create, start, wait for the end, remove. Raises ComposeError if it ends badly."""
+    name, service = one.name, one.service
     await engine.do(calls.remove_container(name, force=True))  # one that was left by a cut-off up
-    made = await create_container(engine, name, request, service.platform)
+    made = await create_container(engine, name, one.request, service.platform)
     try:
+        for kind in GRANT_KINDS:
+            files = upload(one.project, service, kind, made["Id"])
+            if files is not None:
+                await engine.do(files)
         await engine.do(calls.start_container(made["Id"]))
         answer = (await engine.do(calls.wait_container(made["Id"]))).json()
         code = int(answer.get("StatusCode") or 0)

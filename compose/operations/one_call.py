@@ -115,10 +115,10 @@ class OneCall:
                 raise AssertionError(f"{step.id} is more than a call")
 
     def _upload(self, step: s.UploadFiles) -> Call | None:
-        from compose.operations.uploads import files_archive
+        from compose.operations.uploads import upload
 
-        archive = files_archive(self.project, self.project.services[step.service])
-        return calls.write_archive(self.ref(step.ref), "/", archive) if archive else None
+        service = self.project.services[step.service]
+        return upload(self.project, service, step.kind, self.ref(step.ref))
 
     def create_request(self, step: s.CreateContainer, profiles: Mapping[str, str]) -> CreateRequest:
         """What a container is asked for with. Raises ProjectError."""
@@ -187,6 +187,12 @@ class OneCall:
             case s.KillContainer():
                 if error.status in (404, 409):
                     return ""  # it ended or left meanwhile
+            case s.UploadFiles() if error.status == 403:
+                from compose.operations.uploads import read_only_error
+
+                service = self.project.services[step.service]
+                text = str(read_only_error(service, step.kind, service.secrets[0].source))
+                raise EngineRefusedError(text, status=error.status) from error
             case s.CreateNetwork():
                 raise EngineRefusedError(
                     f"failed to create network {step.name}: {error}", status=error.status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import ContainerSpec, create_request, image_of
 from compose.errors import ComposeError, ProjectError, UsageError
+from compose.model.project import GRANT_KINDS
 from compose.model.record import EMPTY, Record, changed
 from compose.model.service import Mount, Port
 from compose.operations.contents import with_digests
@@ -250,11 +251,12 @@ def create(
     container_id = str(answer["Id"])
     for network, endpoint in made.connect_after:
         client.do(calls.connect_network(network, container_id, endpoint))
-    from compose.operations.uploads import files_archive
+    from compose.operations.uploads import upload
 
-    archive = files_archive(project, service)
-    if archive:
-        client.do(calls.write_archive(container_id, "/", archive))
+    for kind in GRANT_KINDS:
+        files = upload(project, service, kind, container_id)
+        if files is not None:
+            client.do(files)
     return container_id
 
 

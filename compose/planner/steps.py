@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from compose.model.project import GrantKind
+
     Condition = Literal["healthy", "completed", "running_or_healthy"]
 
 
@@ -92,7 +94,9 @@ class CreateContainer(BaseStep, kw_only=True):
 
 
 class UploadFiles(BaseStep, kw_only=True):
-    """Copy the configs and secrets that have no file on the host into a new container."""
+    """Give a container that does not run the configs or secrets that have no file on the host."""
+
+    kind: GrantKind
 
     service: str
     ref: str

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 from compose.model.graph import ServiceGraph
+from compose.model.project import GRANT_KINDS
+from compose.model.record import changed
 from compose.planner.config_hash import contents_hash, plain_json, service_hash, shared_services
 from compose.planner.decide import (
     Shape,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.model.observed import Observed, ObservedContainer
-    from compose.model.project import Project
+    from compose.model.project import GrantKind, Project
     from compose.model.service import Service
     from compose.planner.config_hash import Encode
     from compose.planner.policy import Recreate, UpPolicy
@@ -199,7 +201,9 @@ class _Draft:
         if container.is_running and container.id not in self.halted:
             self.unchanged.append(name)
         elif not self._is_done(service, container):
-            self.to_start[service.name].append(planned)
+            # Secrets are in memory, which a boot may have emptied since the container ran.
+            ready = self._give(service, "secret", name, container.id, made_by)
+            self.to_start[service.name].append(changed(planned, made_by=ready))
 
     def _is_done(self, service: Service, container: ObservedContainer) -> bool:
         """Whether a one-shot service has done its work: nobody asks for it by name, and nothing
@@ -243,20 +247,21 @@ class _Draft:
     def _made(self, service: Service, name: str, ref: str, last: str, cause: str) -> None:
         """A new container is there after step `last`: its files, then its start."""
         made_by = last
-        if self._copies_files(service):
-            upload = UploadFiles(
-                id=f"copy files into {name}", needs=frozenset((last,)), service=service.name,
-                ref=ref, name=name,
-            )  # fmt: skip
-            self.steps.append(upload)
-            last = upload.id
+        for kind in GRANT_KINDS:
+            last = self._give(service, kind, name, ref, last)
         self.after[service.name].append(Planned(name, ref, made_by, cause, is_new=True))
         self.to_start[service.name].append(Planned(name, ref, last, cause, is_new=True))
 
-    def _copies_files(self, service: Service) -> bool:
-        grants = [(one, self.project.configs) for one in service.configs]
-        grants += [(one, self.project.secrets) for one in service.secrets]
-        return any(sources[grant.source].is_copied(service, grant) for grant, sources in grants)
+    def _give(self, service: Service, kind: GrantKind, name: str, ref: str, last: str) -> str:
+        """A container's files after step `last`; the step after which it has them."""
+        if not self.project.has_copied(service, kind):
+            return last
+        upload = UploadFiles(
+            id=f"give {name} its {kind}s", needs=frozenset((last,) if last else ()),
+            service=service.name, ref=ref, name=name, kind=kind,
+        )  # fmt: skip
+        self.steps.append(upload)
+        return upload.id
 
     def _ingredients(self, service: Service) -> frozenset[str]:
         """Steps that must be done before a container of the service can be created."""

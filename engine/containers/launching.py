@@ -7,6 +7,7 @@ What fails on the way is undone before the error leaves.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from engine.containers import netfiles
 from engine.containers.image_mounts import overlay_options
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
+from engine.containers.secret_files import SecretFiles
 from engine.containers.sharing import keeper_of, owner_of
 from engine.errors import ConflictError, InvalidRequestError
 from engine.networks.gateways import gateway_endpoint, gateway_of
@@ -29,6 +31,7 @@ from networking.dns.resolvers import name_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from engine.containers.model import Container
     from engine.containers.registry import Registry
@@ -52,6 +55,7 @@ class Launcher:
     """Starts containers; knows every room that takes part."""
 
     def __init__(self, rooms: Rooms, registry: Registry) -> None:
+        self.secret_files = SecretFiles(rooms.layout)
         self._layout = rooms.layout
         self._registry = registry
         self._images = rooms.images
@@ -114,7 +118,8 @@ class Launcher:
             run_dir=self._layout.container_run(container.id),
             mounts=runtime_mounts(
                 points, {name: v.source for name, v in volumes.items()}, files, overlays
-            ),
+            )
+            + self.secret_files.mounts(container),
             namespaces=self._namespaces(container, keeper),
             dns=bool(container.networks),
             seccomp=profile,
@@ -154,6 +159,16 @@ class Launcher:
                 if fd is not None:
                     os.close(fd)
         return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings))
+
+    def bury(self, container_id: str) -> Path:
+        """Take a container's files out of the way; the folder that is left to delete, at leisure."""
+        grave = self._layout.scratch / f"container-{container_id[:12]}"
+        folder = self._layout.container(container_id)
+        if folder.exists():
+            folder.rename(grave)
+        shutil.rmtree(self._layout.container_run(container_id), ignore_errors=True)
+        self.secret_files.drop(container_id)
+        return grave
 
     async def _connect(self, container: Container, prepared: Prepared) -> None:
         pid = prepared.monitor.pid

@@ -55,7 +55,9 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         containers.get(container.id) for container in dead if await _settle(containers, container)
     ]
     await _drop_ephemeral(containers)
-    await trio.to_thread.run_sync(_sweep, containers, {c.id for c in containers.all()})
+    known = {c.id for c in containers.all()}
+    await trio.to_thread.run_sync(_sweep, containers, known)
+    containers.secret_files.sweep(known)
     await trio.to_thread.run_sync(
         tree.sweep,
         containers.host.cgroup_mode,

@@ -77,6 +77,7 @@ class Containers:
         self._events = rooms.events
         self._userns = rooms.userns
         self._launcher = Launcher(rooms, self.registry)
+        self.secret_files = self._launcher.secret_files
         self.volume_use = VolumeUse(rooms, self.registry, self._launcher)
         self._life = Supervisor(
             self.registry, rooms.networks, self._launcher, self.volume_use, nursery, self.publish,
@@ -408,11 +409,7 @@ class Containers:
         await self._life.tidy(container.id)
         self.registry.remove(container.id)
         self.execs.forget(container.id)
-        grave = self.layout.scratch / f"container-{container.id[:12]}"
-        folder = self.layout.container(container.id)
-        if folder.exists():
-            folder.rename(grave)
-        shutil.rmtree(self.layout.container_run(container.id), ignore_errors=True)
+        grave = self._launcher.bury(container.id)
         self._life.forget(container.id, exit_code)
         await self.networks.detach(container.id, alive=True)  # others may have kept its namespace
         self.publish(container, "destroy")

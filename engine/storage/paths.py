@@ -64,6 +64,11 @@ class Layout:
         """Compiled seccomp programs by digest of profile, capabilities and kernel."""
         return self.run / "seccomp"
 
+    @property
+    def secrets(self) -> Path:
+        """Where a tmpfs holds what containers are given in memory: a folder each."""
+        return self.run / "secrets"
+
     def container(self, container_id: str) -> Path:
         """A container's folder: upper/, work/, merged/, logs, hosts, hostname, resolv.conf."""
         return self.root / "containers" / container_id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compose.model.observed import ObservedMount
-    from compose.model.project import FileSource, Project
+    from compose.model.project import FileSource, GrantKind, Project
     from compose.model.service import FileGrant, Mount, Service
 
 #: What an engine calls a volume that nobody named.
@@ -148,34 +148,31 @@ def file_grants(project: Project, service: Service) -> list[tuple[FileGrant, str
 
 
 def copied_grants(
-    project: Project, service: Service
+    project: Project, service: Service, kind: GrantKind
 ) -> list[tuple[FileGrant, FileSource, str, bytes]]:
-    """Configs and secrets with their content in the project: (grant, source, path inside, content).
+    """Configs or secrets with their content in the project: (grant, source, path inside, content).
 
-    They are copied into the container before it starts; the content of one that is a file of the
+    They are given to the container before it starts; the content of one that is a file of the
     host is for the caller to read. Raises ProjectError for a variable that is not set.
     """
     found: list[tuple[FileGrant, FileSource, str, bytes]] = []
-    for kind, grants, sources in (
-        ("config", service.configs, project.configs),
-        ("secret", service.secrets, project.secrets),
-    ):
-        for grant in grants:
-            source = sources[grant.source]
-            if not source.is_copied(service, grant):
-                continue
-            if source.file:
-                found.append((grant, source, grant_target(kind, grant), b""))
-                continue
-            text = source.content
-            if source.environment:
-                if source.environment not in project.environment:
-                    raise ProjectError(
-                        f'environment variable "{source.environment}" required by {kind} '
-                        f'"{source.key}" is not set'
-                    )
-                text = project.environment[source.environment]
-            found.append((grant, source, grant_target(kind, grant), (text or "").encode()))
+    grants, sources = project.granted(service, kind)
+    for grant in grants:
+        source = sources[grant.source]
+        if not source.is_copied(service, grant):
+            continue
+        if source.file:
+            found.append((grant, source, grant_target(kind, grant), b""))
+            continue
+        text = source.content
+        if source.environment:
+            if source.environment not in project.environment:
+                raise ProjectError(
+                    f'environment variable "{source.environment}" required by {kind} '
+                    f'"{source.key}" is not set'
+                )
+            text = project.environment[source.environment]
+        found.append((grant, source, grant_target(kind, grant), (text or "").encode()))
     return found
 
 

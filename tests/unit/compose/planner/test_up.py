@@ -350,10 +350,28 @@ def test_inline_files_are_copied_in_and_their_change_replaces() -> None:
         web = service("web", configs=(FileGrant("c"),))
         return project(web, configs={"c": FileSource("c", "x_c", content=content)})
 
-    assert "3. copy files into x-web-1 after 2" in text(planned(wanted("1")))  # type: ignore[arg-type]
+    assert "3. give x-web-1 its configs after 2" in text(planned(wanted("1")))  # type: ignore[arg-type]
     before = after(wanted("1"))  # type: ignore[arg-type]
     cause = planned(wanted("2"), before).steps[0].cause  # type: ignore[arg-type]
     assert cause == "content of a config or secret changed"
+
+
+def test_secrets_are_given_again_before_a_later_start() -> None:
+    web = service("web", secrets=(FileGrant("s"),), configs=(FileGrant("c"),))
+    sources = {"s": FileSource("s", "x_s", environment="S")}
+    wanted = project(
+        web, secrets=sources, configs={"c": FileSource("c", "x_c", content="c")}, environment={"S": "1"}
+    )  # fmt: skip
+    assert text(planned(wanted))[2:] == [
+        "3. give x-web-1 its configs after 2",
+        "4. give x-web-1 its secrets after 3",
+        "5. start x-web-1 (missing) after 4",
+    ]
+    stopped = restated(after(wanted), "x-web-1", state="exited")
+    assert text(planned(wanted, stopped)) == [
+        "1. give x-web-1 its secrets",
+        "2. start x-web-1 (was exited) after 1",
+    ]
 
 
 def test_a_changed_file_of_a_config_replaces() -> None:
