@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Literal
 
+    from compose.operations.pinning import Resolve
+
     Listing = Literal[
         "services", "volumes", "networks", "models", "hash", "profiles", "images", "variables",
         "environment",
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 class ConfigRequest(Record):
     """What `config` is asked for; `listing` None is the whole document.
 
-    `hashed` names the services of the listing "hash", () being all. `resolve_digest` turns an image's
-    name into its digest, where a name without one is to be pinned.
+    `hashed` names the services of the listing "hash", () being all. `resolve_digests` turns full
+    names of images into their digests, where names without one are to be pinned.
     """
 
     load: LoadRequest = LoadRequest()
@@ -41,7 +43,7 @@ class ConfigRequest(Record):
     quiet: bool = False
     resolve_image_digests: bool = False
     lock_image_digests: bool = False
-    resolve_digest: Callable[[str], str] | None = None
+    resolve_digests: Resolve | None = None
 
 
 class ConfigOutput(Record):
@@ -92,6 +94,8 @@ def _raw(request: ConfigRequest) -> ConfigOutput:
         return ConfigOutput(_lines(sorted(tree.get("services", {}))), warnings)
     if request.listing is not None:
         return _listing(request, request.listing)
+    if request.resolve_image_digests or request.lock_image_digests:
+        tree = _pinned_tree(tree, request)
     if request.quiet:
         return ConfigOutput("", warnings)
     from compose.loader.render import indented_json, yaml_text
@@ -227,39 +231,31 @@ def _strings(value: Any) -> Iterable[str]:
 
 def _pinned(composed: Composed, request: ConfigRequest) -> Composed:
     """Every image by its digest; with lock_image_digests nothing else."""
-    services = {}
-    for name, service in composed.full["services"].items():
-        pinned = dict(service)
-        if "image" in service:
-            pinned["image"] = _by_digest(service["image"], request.resolve_digest)
-        if request.lock_image_digests:
-            pinned = {
-                key: value
-                for key, value in {"command": None, "entrypoint": None, **pinned}.items()
-                if key in {"command", "entrypoint", "image"}
-            } | {"command": None, "entrypoint": None}
-        services[name] = pinned
-    if request.lock_image_digests:
-        return changed(composed, full={"name": "", "services": services})
-    return changed(composed, full={**composed.full, "services": services})
+    services = _resolved(composed.full["services"], request)
+    if not request.lock_image_digests:
+        return changed(composed, full={**composed.full, "services": services})
+    bare = {
+        name: {"command": None, "entrypoint": None, **_image_alone(service)}
+        for name, service in services.items()
+    }
+    return changed(composed, full={"name": "", "services": bare})
 
 
-def _by_digest(image: str, resolve: Callable[[str], str] | None) -> str:
-    """`redis@sha256:...` -> `docker.io/library/redis@sha256:...`."""
-    name, at, digest = image.partition("@")
-    name = _full_name(name)
-    if at:
-        folder, slash, last = name.rpartition("/")
-        return f"{folder}{slash}{last.partition(':')[0]}@{digest}"
-    if resolve is None:
-        raise ProjectError(f"{image}: no digest is known: pull the image, or name it with one")
-    return f"{name}@{resolve(name)}"
+def _pinned_tree(tree: dict[str, Any], request: ConfigRequest) -> dict[str, Any]:
+    """The same of a canonical tree."""
+    services = _resolved(tree.get("services", {}), request)
+    if not request.lock_image_digests:
+        return {**tree, "services": services}
+    return {"services": {name: _image_alone(service) for name, service in services.items()}}
 
 
-def _full_name(name: str) -> str:
-    first, slash, _ = name.partition("/")
-    if not slash:
-        return f"docker.io/library/{name}"
-    if "." in first or ":" in first or first == "localhost":
-        return name
-    return f"docker.io/{name}"
+def _image_alone(service: Mapping[str, Any]) -> dict[str, Any]:
+    return {"image": service["image"]} if "image" in service else {}
+
+
+def _resolved(services: Mapping[str, Any], request: ConfigRequest) -> dict[str, Any]:
+    from compose.operations.pinning import pinned
+
+    if request.resolve_digests is None:
+        raise AssertionError("digests are asked for, and nobody is there to be asked")
+    return pinned(services, request.resolve_digests)

@@ -8,7 +8,10 @@ from compose.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
+
+    from compose.errors import EngineRefusedError
+    from compose.operations.pinning import Resolve
 
 LISTINGS = (
     "services",
@@ -53,7 +56,7 @@ def config(options: Options, invocation: Invocation) -> int:
             quiet=options.quiet,
             resolve_image_digests=options.resolve_image_digests,
             lock_image_digests=options.lock_image_digests,
-            resolve_digest=digest_resolver(invocation),
+            resolve_digests=digest_resolver(invocation),
         )
     )
     for warning in done.warnings:
@@ -76,22 +79,13 @@ def write(path: str, text: str) -> None:
         raise UsageError(f"{path}: {reason}: choose another file for --output") from None
 
 
-def digest_resolver(invocation: Invocation) -> Callable[[str], str]:
-    """Asks the engine, which asks the registry; an engine is looked for when there is need."""
+def digest_resolver(invocation: Invocation) -> Resolve:
+    """Asks the engine, which asks the registries; an engine is looked for when there is need."""
 
-    def resolve(name: str) -> str:
-        from compose.engine_client.image_calls import distribution
-        from compose.errors import ComposeError, EngineRefusedError
-        from compose.operations.credentials import registry_auth
+    def resolve(names: list[str]) -> Mapping[str, str | EngineRefusedError]:
+        from compose.operations.pinning import ask_registries
 
-        session = invocation.session(quiet=True)
-        with session.client() as client:
-            auth = registry_auth(session.environment, name)
-            try:
-                answer = client.do(distribution(name, auth)).json()
-            except EngineRefusedError as error:
-                raise ComposeError(f"no digest of {name} is known: {error}") from error
-        return str(answer["Descriptor"]["digest"])
+        return ask_registries(invocation.session(quiet=True), names)
 
     return resolve
 
