@@ -27,6 +27,9 @@ def prepared(project: Project, endpoint: Endpoint, environment: Mapping[str, str
     """The project with use_api_socket spelled out. Raises ProjectError for what cannot be had."""
     for service in project.services.values():
         refuse(service)
+    wrong = [line for one in project.services.values() for line in relative_targets(one)]
+    if wrong:
+        raise ProjectError("\n".join(wrong))
     asking = [one for one in project.services.values() if one.use_api_socket]
     if not asking:
         return project
@@ -69,3 +72,20 @@ def refuse(service: Service) -> None:
             f"{where}.models: models ({names}) need Docker Model Runner, which this engine has not: "
             "run the model as a service"
         )
+
+
+def relative_targets(service: Service) -> list[str]:
+    """A line for each mount whose target is no absolute path: the engine would refuse it, but late. Pure."""
+    targets = [(f"volumes[{at}]", mount.target) for at, mount in enumerate(service.volumes)]
+    targets += [(f"tmpfs[{at}]", entry.partition(":")[0]) for at, entry in enumerate(service.tmpfs)]
+    lines = []
+    for place, target in targets:
+        if target.startswith("/"):
+            continue
+        advice = "begin it with /"
+        if target[1:3] == ":/" and target[0].isalpha():  # `d:/data` is read so
+            advice = f"a volume's name has two letters or more, {target[0]!r} is a Windows drive"
+        lines.append(
+            f"services.{service.name}.{place}: the target {target!r} is no absolute path: {advice}"
+        )
+    return lines
