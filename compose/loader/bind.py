@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from compose.loader.bind_service import bind_service
 from compose.loader.document import as_json, service_as_json, without_content
-from compose.model.project import FileSource, IpamPool, Network, Project, Volume
+from compose.model.files import FileSource
+from compose.model.network import IpamPool, Network
+from compose.model.project import Project
+from compose.model.volume import Volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,29 +1,29 @@
-"""The end of phase 10 for one service: its part of the document -> Service. Pure."""
+"""The end of phase 10 for one service: its part of the document -> Service. Pure.
+
+Each type is imported where it is made: most projects need few of them.
+"""
 
 from __future__ import annotations
 
 from compose.loader.units import parse_duration
-from compose.model.service import (
-    BlkioConfig,
-    Build,
-    Dependency,
-    Deploy,
-    Device,
-    DeviceRequest,
-    FileGrant,
-    HealthCheck,
-    Hook,
-    Mount,
-    Port,
-    RestartPolicy,
-    Service,
-    ServiceNetwork,
-)  # fmt: skip
+from compose.model.service import Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    from compose.model.blkio import BlkioConfig
+    from compose.model.build import Build
+    from compose.model.dependency import Dependency
+    from compose.model.deploy import Deploy
+    from compose.model.device import Device, DeviceRequest
+    from compose.model.files import FileGrant
+    from compose.model.health import HealthCheck
+    from compose.model.hook import Hook
+    from compose.model.mount import Mount
+    from compose.model.network import ServiceNetwork
+    from compose.model.port import Port
 
     Full = Mapping[str, Any]
 
@@ -91,11 +91,15 @@ def _tuples(part: Full, *names: str) -> dict[str, Any]:
 
 
 def _grant(part: Full) -> FileGrant:
+    from compose.model.files import FileGrant
+
     mode = int(part["mode"][1:], 8) if "mode" in part else None
     return FileGrant(**_taken(part, "source", "target", "uid", "gid"), mode=mode)
 
 
 def _build(part: Full) -> Build:
+    from compose.model.build import Build
+
     return Build(
         **_taken(
             part, "context", "dockerfile", "dockerfile_inline", "args", "additional_contexts", "isolation",
@@ -114,6 +118,8 @@ def _build(part: Full) -> Build:
 
 
 def _healthcheck(part: Full) -> HealthCheck:
+    from compose.model.health import HealthCheck
+
     times = {
         name: _nanoseconds(part, name)
         for name in ("interval", "timeout", "start_period", "start_interval")
@@ -127,6 +133,8 @@ def _healthcheck(part: Full) -> HealthCheck:
 
 
 def _port(part: Full) -> Port:
+    from compose.model.port import Port
+
     return Port(
         target=part.get("target", 0),
         **_taken(part, "published", "protocol", "host_ip", "mode", "name", "app_protocol"),
@@ -134,6 +142,8 @@ def _port(part: Full) -> Port:
 
 
 def _mount(part: Full) -> Mount:
+    from compose.model.mount import Mount
+
     bind, volume, tmpfs = (part.get(name) or {} for name in ("bind", "volume", "tmpfs"))
     return Mount(
         type=part.get("type", "volume"),
@@ -154,6 +164,8 @@ def _mount(part: Full) -> Mount:
 
 
 def _networks(networks: Full) -> dict[str, ServiceNetwork]:
+    from compose.model.network import ServiceNetwork
+
     return {
         name: ServiceNetwork(
             **_tuples(part or {}, "aliases", "link_local_ips"),
@@ -167,6 +179,8 @@ def _networks(networks: Full) -> dict[str, ServiceNetwork]:
 
 
 def _depends_on(dependencies: Full) -> dict[str, Dependency]:
+    from compose.model.dependency import Dependency
+
     return {
         name: Dependency(**_taken(part, "condition", "restart", "required"))
         for name, part in dependencies.items()
@@ -174,17 +188,23 @@ def _depends_on(dependencies: Full) -> dict[str, Dependency]:
 
 
 def _device(part: Full) -> Device:
+    from compose.model.device import Device
+
     source = part.get("source", "")
     return Device(source, part.get("target") or source, part.get("permissions") or "rwm")
 
 
 def _device_request(part: Full) -> DeviceRequest:
+    from compose.model.device import DeviceRequest
+
     return DeviceRequest(
         **_tuples(part, "capabilities", "device_ids"), **_taken(part, "count", "driver", "options")
     )
 
 
 def _hook(part: Full) -> Hook:
+    from compose.model.hook import Hook
+
     return Hook(
         command=tuple(part["command"] or ()),
         **_taken(part, "user", "privileged", "working_dir", "environment", "image", "per_replica"),
@@ -192,6 +212,8 @@ def _hook(part: Full) -> Hook:
 
 
 def _blkio(part: Full) -> BlkioConfig:
+    from compose.model.blkio import BlkioConfig
+
     rates = {
         name: tuple((device["Path"], int(device["Rate"])) for device in part.get(name, ()))
         for name in ("device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops")
@@ -201,6 +223,8 @@ def _blkio(part: Full) -> BlkioConfig:
 
 
 def _deploy(part: Full) -> Deploy:
+    from compose.model.deploy import Deploy, RestartPolicy
+
     limits = part["resources"].get("limits") or {}
     reserved = part["resources"].get("reservations") or {}
     policy = part.get("restart_policy")

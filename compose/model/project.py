@@ -2,83 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from compose.model.record import EMPTY, Record
-from compose.model.service import FileGrant, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from collections.abc import Mapping
+    from typing import Any
 
-    GrantKind = Literal["config", "secret"]
-
-GRANT_KINDS: tuple[GrantKind, ...] = ("config", "secret")
-
-
-class IpamPool(Record):
-    """One subnet of a network; "" for what is not said."""
-
-    subnet: str = ""
-    ip_range: str = ""
-    gateway: str = ""
-    aux_addresses: Mapping[str, str] = EMPTY
-
-
-class Network(Record):
-    """A network of the project; `key` is its name in the file, `name` the engine's."""
-
-    key: str
-    name: str
-    external: bool = False
-    driver: str = ""
-    driver_opts: Mapping[str, str] = EMPTY
-    attachable: bool = False
-    internal: bool = False
-    enable_ipv4: bool | None = None
-    enable_ipv6: bool | None = None
-    ipam_driver: str = ""
-    ipam_options: Mapping[str, str] = EMPTY
-    ipam_pools: tuple[IpamPool, ...] = ()
-    labels: Mapping[str, str] = EMPTY
-    document: Mapping[str, Any] = EMPTY
-
-
-class Volume(Record):
-    """A named volume of the project."""
-
-    key: str
-    name: str
-    external: bool = False
-    driver: str = ""
-    driver_opts: Mapping[str, str] = EMPTY
-    labels: Mapping[str, str] = EMPTY
-    document: Mapping[str, Any] = EMPTY
-
-
-class FileSource(Record):
-    """A config or secret of the project: exactly one of file, environment and content is said.
-
-    `digest` is of a file's content, where it was read, so that a change of it is noticed.
-    """
-
-    key: str
-    name: str
-    external: bool = False
-    file: str = ""
-    environment: str = ""
-    content: str | None = None
-    digest: str = ""
-    labels: Mapping[str, str] = EMPTY
-    document: Mapping[str, Any] = EMPTY
-
-    def is_copied(self, service: Service, grant: FileGrant) -> bool:
-        """Whether a service is given a copy: of what is no file, and of a file that is to have an
-        owner or mode of its own, which the host's file has not. What is read-only takes no copy."""
-        if self.external:
-            return False
-        owned = bool(grant.uid or grant.gid) or grant.mode is not None
-        return not self.file or (owned and bool(self.digest) and not service.read_only)
+    from compose.model.files import FileGrant, FileSource, GrantKind
+    from compose.model.network import Network
+    from compose.model.service import Service
+    from compose.model.volume import Volume
 
 
 class Project(Record):

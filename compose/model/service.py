@@ -1,193 +1,30 @@
 """A service as a value: every attribute in its long form, defaults applied, paths absolute.
 
-Durations are nanoseconds, sizes bytes (the Engine API's units), modes ints; None is "not said".
+Durations are nanoseconds, sizes bytes (the Engine API's units), modes ints; None is "not said". What
+has attributes of its own has a room of its own beside this one.
 Source: the Compose Specification, services; field names are its attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from compose.model.record import EMPTY, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from collections.abc import Mapping
+    from typing import Any
 
-    Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
-
-
-class Dependency(Record):
-    """One entry of depends_on."""
-
-    condition: Condition = "service_started"
-    required: bool = True
-    restart: bool = False
-
-
-class FileGrant(Record):
-    """A config or secret given to a service or a build; `mode` None is the default 0444."""
-
-    source: str
-    target: str = ""
-    uid: str = ""
-    gid: str = ""
-    mode: int | None = None
-
-
-class Build(Record):
-    """How the image is made; `context` is an absolute path or a URL."""
-
-    context: str = ""
-    dockerfile: str = ""
-    dockerfile_inline: str = ""
-    args: Mapping[str, str | None] = EMPTY
-    additional_contexts: Mapping[str, str] = EMPTY
-    cache_from: tuple[str, ...] = ()
-    cache_to: tuple[str, ...] = ()
-    entitlements: tuple[str, ...] = ()
-    extra_hosts: tuple[str, ...] = ()
-    isolation: str = ""
-    labels: Mapping[str, str] = EMPTY
-    network: str = ""
-    no_cache: bool = False
-    no_cache_filter: tuple[str, ...] = ()
-    platforms: tuple[str, ...] = ()
-    privileged: bool = False
-    provenance: str = ""
-    pull: bool = False
-    sbom: str = ""
-    secrets: tuple[FileGrant, ...] = ()
-    shm_size: int | None = None
-    ssh: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    target: str = ""
-    ulimits: Mapping[str, tuple[int, int]] = EMPTY
-
-
-class HealthCheck(Record):
-    """`test` () inherits the image's; `disable` switches it off."""
-
-    test: tuple[str, ...] = ()
-    interval: int | None = None
-    timeout: int | None = None
-    retries: int | None = None
-    start_period: int | None = None
-    start_interval: int | None = None
-    disable: bool = False
-
-
-class Port(Record):
-    """One published or exposed port. `published` "" is any free one, or "8000-8010" a range."""
-
-    target: int
-    published: str = ""
-    protocol: str = "tcp"
-    host_ip: str = ""
-    mode: str = "ingress"
-    name: str = ""
-    app_protocol: str = ""
-
-
-class Mount(Record):
-    """One entry of volumes. `source` of a volume is the key in the project's volumes, "" anonymous."""
-
-    type: Literal["volume", "bind", "tmpfs", "npipe", "cluster", "image"]
-    target: str
-    source: str = ""
-    read_only: bool = False
-    consistency: str = ""
-    bind_propagation: str = ""
-    bind_create_host_path: bool = False
-    bind_recursive: str = ""
-    bind_selinux: str = ""
-    bind_map_owner: bool = False  # x-map-owner, ours: its owner is, inside, the container's user
-    volume_nocopy: bool = False
-    volume_subpath: str = ""
-    volume_labels: Mapping[str, str] = EMPTY
-    tmpfs_size: int | None = None
-    tmpfs_mode: int | None = None
-    image_subpath: str = ""
-
-
-class ServiceNetwork(Record):
-    """A service's place on one of the project's networks."""
-
-    aliases: tuple[str, ...] = ()
-    interface_name: str = ""
-    ipv4_address: str = ""
-    ipv6_address: str = ""
-    link_local_ips: tuple[str, ...] = ()
-    mac_address: str = ""
-    gw_priority: int = 0
-    priority: int = 0
-    driver_opts: Mapping[str, str] = EMPTY
-
-
-class Device(Record):
-    """A host device given to the container."""
-
-    source: str
-    target: str
-    permissions: str = "rwm"
-
-
-class DeviceRequest(Record):
-    """gpus, or deploy.resources.reservations.devices; `count` -1 is all."""
-
-    capabilities: tuple[str, ...] = ()
-    count: int | None = None
-    device_ids: tuple[str, ...] = ()
-    driver: str = ""
-    options: Mapping[str, str] = EMPTY
-
-
-class Hook(Record):
-    """pre_start, post_start or pre_stop: a command run at that moment."""
-
-    command: tuple[str, ...]
-    user: str = ""
-    privileged: bool = False
-    working_dir: str = ""
-    environment: Mapping[str, str | None] = EMPTY
-    image: str = ""  # of pre_start only: "" is the service's
-    per_replica: bool = True  # of pre_start only
-
-
-class BlkioConfig(Record):
-    """blkio_config; per device (path, value)."""
-
-    weight: int | None = None
-    weight_device: tuple[tuple[str, int], ...] = ()
-    device_read_bps: tuple[tuple[str, int], ...] = ()
-    device_read_iops: tuple[tuple[str, int], ...] = ()
-    device_write_bps: tuple[tuple[str, int], ...] = ()
-    device_write_iops: tuple[tuple[str, int], ...] = ()
-
-
-class RestartPolicy(Record):
-    """deploy.restart_policy."""
-
-    condition: str = ""
-    delay: int | None = None
-    max_attempts: int | None = None
-    window: int | None = None
-
-
-class Deploy(Record):
-    """The part of deploy that means something on one host; `document` is all of it."""
-
-    mode: str = ""
-    replicas: int | None = None
-    labels: Mapping[str, str] = EMPTY
-    restart_policy: RestartPolicy | None = None
-    limit_cpus: float | None = None
-    limit_memory: int | None = None
-    limit_pids: int | None = None
-    reserved_cpus: float | None = None
-    reserved_memory: int | None = None
-    devices: tuple[DeviceRequest, ...] = ()
-    document: Mapping[str, Any] = EMPTY
+    from compose.model.blkio import BlkioConfig
+    from compose.model.build import Build
+    from compose.model.dependency import Dependency
+    from compose.model.deploy import Deploy
+    from compose.model.device import Device, DeviceRequest
+    from compose.model.files import FileGrant
+    from compose.model.health import HealthCheck
+    from compose.model.hook import Hook
+    from compose.model.mount import Mount
+    from compose.model.network import ServiceNetwork
+    from compose.model.port import Port
 
 
 class Service(Record):

@@ -15,8 +15,9 @@ from compose.model import labels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from compose.model.build import Build
     from compose.model.project import Project
-    from compose.model.service import Build, Service
+    from compose.model.service import Service
     from compose.operations.images import BuildRequest
 
 

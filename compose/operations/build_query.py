@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from compose.model.build import Build
     from compose.model.project import Project
-    from compose.model.service import Build, Service
+    from compose.model.service import Service
 
 #: Those that only add papers.
 IGNORED = ("provenance", "sbom")

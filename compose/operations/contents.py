@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from compose.model.project import FileSource, Project
+    from compose.model.files import FileSource
+    from compose.model.project import Project
 
 #: What is larger is no configuration, and is not read at each `up`.
 LARGEST = 16 << 20

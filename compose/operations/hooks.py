@@ -9,9 +9,9 @@ import trio
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import hook_body
 from compose.errors import ComposeError
-from compose.model.project import GRANT_KINDS
+from compose.model.files import GRANT_KINDS
+from compose.model.health import HealthCheck
 from compose.model.record import Record, changed
-from compose.model.service import HealthCheck
 from compose.operations.creating import create_container
 from compose.operations.last_words import last_words
 from compose.operations.uploads import upload
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from compose.engine_client.payloads.container import CreateRequest
     from compose.engine_client.transport import Engine
+    from compose.model.hook import Hook
     from compose.model.project import Project
-    from compose.model.service import Hook, Service
+    from compose.model.service import Service
     from compose.operations.progress import Progress
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from compose.engine_client import calls
 from compose.engine_client.payloads.container import ContainerSpec, create_request, image_of
 from compose.errors import ComposeError, ProjectError, UsageError
-from compose.model.project import GRANT_KINDS
+from compose.model.files import GRANT_KINDS
+from compose.model.mount import Mount
+from compose.model.port import Port
 from compose.model.record import EMPTY, Record, changed
-from compose.model.service import Mount, Port
 from compose.operations.contents import with_digests
 from compose.operations.converge import Aim, converge, encode, look, provided
 from compose.operations.supported import prepared

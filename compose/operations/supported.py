@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 
 from compose.errors import ProjectError
-from compose.model.project import FileSource
+from compose.model.files import FileGrant, FileSource
+from compose.model.mount import Mount
 from compose.model.record import changed
-from compose.model.service import FileGrant, Mount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from compose.errors import ProjectError
 
 if TYPE_CHECKING:
     from compose.engine_client.call import Call
-    from compose.model.project import FileSource, GrantKind, Project
+    from compose.model.files import FileSource, GrantKind
+    from compose.model.project import Project
     from compose.model.service import Service
 
 

@@ -18,8 +18,8 @@ from compose.engine_client.payloads.container import image_of
 from compose.engine_client.payloads.observed import container_from_list
 from compose.errors import ComposeError, ProjectError
 from compose.model import labels
+from compose.model.hook import Hook
 from compose.model.record import Record, changed
-from compose.model.service import Hook
 from compose.operations.apply import apply_plan
 from compose.operations.converge import (
     Aim,

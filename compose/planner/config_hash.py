@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from compose.model.project import Network, Project, Volume
+    from compose.model.network import Network
+    from compose.model.project import Project
     from compose.model.service import Service
+    from compose.model.volume import Volume
 
     #: A document as JSON text. The loader's way of it gives the hashes that docker compose has.
     Encode = Callable[[Any], str]

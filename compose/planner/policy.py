@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from compose.model.service import Dependency
+    from compose.model.dependency import Dependency
 
     Recreate = Literal["diverged", "force", "never"]
 

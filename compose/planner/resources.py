@@ -17,8 +17,10 @@ from compose.planner.steps import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from compose.model.network import Network
     from compose.model.observed import Observed, ObservedContainer, ObservedNetwork
-    from compose.model.project import Network, Project, Volume
+    from compose.model.project import Project
+    from compose.model.volume import Volume
     from compose.planner.config_hash import Encode
     from compose.planner.policy import UpPolicy
     from compose.planner.steps import Step

@@ -10,9 +10,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from compose.model.dependency import Dependency
     from compose.model.observed import ObservedContainer
     from compose.model.project import Project
-    from compose.model.service import Dependency, Service
+    from compose.model.service import Service
     from compose.planner.policy import UpPolicy
     from compose.planner.steps import Condition, Step
 

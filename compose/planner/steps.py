@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from compose.model.project import GrantKind
+    from compose.model.files import GrantKind
 
     Condition = Literal["healthy", "completed", "running_or_healthy"]
 

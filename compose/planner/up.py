@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
+from compose.model.files import GRANT_KINDS
 from compose.model.graph import ServiceGraph
-from compose.model.project import GRANT_KINDS
 from compose.model.record import changed
 from compose.planner.config_hash import contents_hash, plain_json, service_hash, shared_services
 from compose.planner.decide import (
@@ -42,8 +42,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from compose.model.files import GrantKind
     from compose.model.observed import Observed, ObservedContainer
-    from compose.model.project import GrantKind, Project
+    from compose.model.project import Project
     from compose.model.service import Service
     from compose.planner.config_hash import Encode
     from compose.planner.policy import Recreate, UpPolicy

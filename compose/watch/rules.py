@@ -13,7 +13,7 @@ from compose.model.record import EMPTY, Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from compose.model.service import Hook
+    from compose.model.hook import Hook
 
 Kind = Literal["sync", "rebuild", "restart", "sync+restart", "sync+exec"]
 KINDS = ("sync", "rebuild", "restart", "sync+restart", "sync+exec")

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from compose.model.health import HealthCheck
+    from compose.model.hook import Hook
     from compose.model.observed import ObservedMount
     from compose.model.project import Project
-    from compose.model.service import HealthCheck, Hook, Service
+    from compose.model.service import Service
 
 START_INTERVAL = (1, 44)
 IMAGE_MOUNTS = (1, 48)

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from compose.model.files import FileGrant, FileSource, GrantKind
+    from compose.model.mount import Mount
     from compose.model.observed import ObservedMount
-    from compose.model.project import FileSource, GrantKind, Project
-    from compose.model.service import FileGrant, Mount, Service
+    from compose.model.project import Project
+    from compose.model.service import Service
 
 #: What an engine calls a volume that nobody named.
 ANONYMOUS = re.compile("[0-9a-f]{64}")

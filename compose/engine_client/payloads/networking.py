@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from compose.model.project import Network, Project, Volume
+    from compose.model.network import Network
+    from compose.model.project import Project
     from compose.model.service import Service
+    from compose.model.volume import Volume
 
 #: From this version on a container is created with all its networks at once.
 MANY_ENDPOINTS = (1, 44)

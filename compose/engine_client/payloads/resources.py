@@ -6,7 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from compose.model.service import BlkioConfig, DeviceRequest, Service
+    from compose.model.blkio import BlkioConfig
+    from compose.model.device import DeviceRequest
+    from compose.model.service import Service
 
 NANO = 1_000_000_000
 

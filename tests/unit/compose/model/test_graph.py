@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.errors import ProjectError
+from compose.model.dependency import Dependency
 from compose.model.graph import ServiceGraph
-from compose.model.service import Dependency, Service
+from compose.model.service import Service
 
 
 def services(needs: dict[str, tuple[str, ...]]) -> dict[str, Service]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from compose.model.project import FileSource, Project
+from compose.model.files import FileSource
+from compose.model.project import Project
 from compose.operations.contents import file_digest, with_digests
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compose.errors import ProjectError
-from compose.model.project import FileSource, Project
-from compose.model.service import Build, FileGrant, Service
+from compose.model.build import Build
+from compose.model.files import FileGrant, FileSource
+from compose.model.project import Project
+from compose.model.service import Service
 from compose.operations.build_inputs import agents_of, gather_inputs
 from compose.operations.build_query import BuildOptions, build_query
 from compose.operations.context import Context

@@ -6,8 +6,9 @@ import pytest
 
 from compose.engine_client.endpoint import Endpoint
 from compose.errors import ProjectError
+from compose.model.mount import Mount
 from compose.model.project import Project
-from compose.model.service import Mount, Service
+from compose.model.service import Service
 from compose.operations.supported import prepared
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from compose.model.dependency import Dependency
+from compose.model.network import Network, ServiceNetwork
 from compose.model.observed import Observed, ObservedContainer
-from compose.model.project import Network, Project, Volume
-from compose.model.service import Dependency, Service, ServiceNetwork
+from compose.model.project import Project
+from compose.model.service import Service
+from compose.model.volume import Volume
 from compose.planner.policy import UpPolicy
 from compose.planner.steps import Plan
 from compose.planner.up import plan_up

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from compose.model.build import Build
 from compose.model.project import Project
-from compose.model.service import Build, Service
+from compose.model.service import Service
 from compose.planner.images import ImagePolicy, plan_images
 
 

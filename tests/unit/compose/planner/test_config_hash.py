@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compose.model.project import FileSource, Network, Volume
-from compose.model.service import FileGrant
+from compose.model.files import FileGrant, FileSource
+from compose.model.network import Network
+from compose.model.volume import Volume
 from compose.planner.config_hash import (
     contents_hash,
     network_hash,

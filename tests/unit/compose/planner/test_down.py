@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from compose.model import labels
+from compose.model.hook import Hook
+from compose.model.mount import Mount
+from compose.model.network import Network
 from compose.model.observed import Observed
-from compose.model.project import Network
 from compose.model.record import changed
-from compose.model.service import Hook, Mount
 from compose.planner.down import dependency_order, plan_down
 from compose.planner.explain import explain
 from compose.planner.policy import DownPolicy

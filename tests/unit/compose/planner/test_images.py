@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from compose.errors import ProjectError
+from compose.model.build import Build
+from compose.model.mount import Mount
 from compose.model.observed import ObservedImage
-from compose.model.service import Build, Mount
 from compose.planner.explain import explain
 from compose.planner.images import ImagePolicy, plan_images, refresh_age, tagged_time
 from tests.unit.compose.planner.builders import project, service

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from compose.model.dependency import Dependency
+from compose.model.hook import Hook
 from compose.model.observed import Observed
 from compose.model.record import changed
-from compose.model.service import Dependency, Hook
 from compose.planner.explain import explain
 from compose.planner.lifecycle import (
     plan_kill,

@@ -7,17 +7,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compose.model.dependency import Dependency
+from compose.model.deploy import Deploy
+from compose.model.files import FileGrant, FileSource
+from compose.model.hook import Hook
+from compose.model.mount import Mount
+from compose.model.network import Network, ServiceNetwork
 from compose.model.observed import Observed
-from compose.model.project import FileSource, Network, Project, Volume
-from compose.model.service import (
-    Dependency,
-    Deploy,
-    FileGrant,
-    Hook,
-    Mount,
-    Service,
-    ServiceNetwork,
-)
+from compose.model.project import Project
+from compose.model.service import Service
+from compose.model.volume import Volume
 from compose.scheduler.run import check_graph
 from tests.unit.compose.planner.builders import after, planned, project, service
 

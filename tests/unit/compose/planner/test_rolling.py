@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.model.service import Deploy, Port, Service
+from compose.model.deploy import Deploy
+from compose.model.port import Port
+from compose.model.service import Service
 from compose.planner.explain import explain
 from compose.planner.rolling import rollout_of, seconds
 from tests.unit.compose.planner.builders import after, planned, project, service

@@ -8,10 +8,15 @@ from compose.engine_client.payloads.container import container_name_of, image_of
 from compose.engine_client.payloads.networking import link_list
 from compose.errors import ProjectError
 from compose.model import labels
+from compose.model.dependency import Dependency
+from compose.model.files import FileGrant, FileSource
+from compose.model.hook import Hook
+from compose.model.mount import Mount
+from compose.model.network import Network, ServiceNetwork
 from compose.model.observed import Observed, ObservedNetwork, ObservedVolume
-from compose.model.project import FileSource, Network, Project, Volume
+from compose.model.project import Project
 from compose.model.record import changed
-from compose.model.service import Dependency, FileGrant, Hook, Mount, ServiceNetwork
+from compose.model.volume import Volume
 from compose.planner.explain import explain
 from compose.planner.steps import CreateContainer, Plan, RemoveContainer
 from tests.unit.compose.planner.builders import after, named, planned, project, service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compose.model.service import Hook
+from compose.model.hook import Hook
 from compose.watch.rules import Changes, Kind, Trigger, Work, plan_work, relative
 
 HOOK = Hook(("reload",))

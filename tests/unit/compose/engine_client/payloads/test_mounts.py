@@ -1,7 +1,7 @@
 """Mounts as the engine is asked for them."""
 
 from compose.engine_client.payloads.mounts import bind_string, mount_object
-from compose.model.service import Mount
+from compose.model.mount import Mount
 
 
 def test_a_bind_mapped_to_its_owner() -> None:

@@ -1,0 +1,52 @@
+"""Configs and secrets: where they come from, and who is given them."""
+
+from __future__ import annotations
+
+from compose.model.record import EMPTY, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal
+
+    from compose.model.service import Service
+
+    GrantKind = Literal["config", "secret"]
+
+
+GRANT_KINDS: tuple[GrantKind, ...] = ("config", "secret")
+
+
+class FileSource(Record):
+    """A config or secret of the project: exactly one of file, environment and content is said.
+
+    `digest` is of a file's content, where it was read, so that a change of it is noticed.
+    """
+
+    key: str
+    name: str
+    external: bool = False
+    file: str = ""
+    environment: str = ""
+    content: str | None = None
+    digest: str = ""
+    labels: Mapping[str, str] = EMPTY
+    document: Mapping[str, Any] = EMPTY
+
+    def is_copied(self, service: Service, grant: FileGrant) -> bool:
+        """Whether a service is given a copy: of what is no file, and of a file that is to have an
+        owner or mode of its own, which the host's file has not. What is read-only takes no copy."""
+        if self.external:
+            return False
+        owned = bool(grant.uid or grant.gid) or grant.mode is not None
+        return not self.file or (owned and bool(self.digest) and not service.read_only)
+
+
+class FileGrant(Record):
+    """A config or secret given to a service or a build; `mode` None is the default 0444."""
+
+    source: str
+    target: str = ""
+    uid: str = ""
+    gid: str = ""
+    mode: int | None = None
