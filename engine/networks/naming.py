@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.networks.names import member_of
 from networking.dns.client import open_dns
-from networking.linux.inner import name_server
+from networking.linux.inner import redirect_names
 from networking.linux.netlink import entered
-from networking.linux.nft import apply_batch
 from networking.resident.client import ResidentError
 
 if TYPE_CHECKING:
@@ -225,7 +224,7 @@ def open_inside(pid: int) -> tuple[int, ...]:
                     bound.bind(ADDRESS)
                     if kind == socket.SOCK_STREAM:
                         bound.listen(64)
-            apply_batch(name_server(*ports_of((made[0], made[1]))))
+            redirect_names(*ports_of((made[0], made[1])))
     except OSError:
         for fd in (*made, netns):
             os.close(fd)

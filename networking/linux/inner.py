@@ -7,6 +7,7 @@ tracking, which would cost every packet of the container something.
 
 from __future__ import annotations
 
+import errno
 import struct
 from ipaddress import IPv4Address
 
@@ -19,11 +20,25 @@ _OUTPUT, _L4PROTO = 3, 16
 _UDP, _TCP = (17, 6), (6, 16)
 
 
+def redirect_names(udp_port: int, tcp_port: int) -> None:
+    """Set the rules of the namespace that this thread is in. Raises NftError.
+
+    In a new namespace nothing is deleted: after a deletion, closing the socket waits for the kernel
+    to have cleaned up, some 10 ms, and one worker serves all containers.
+    """
+    rules = name_server(udp_port, tcp_port)
+    try:
+        nft.apply_batch([nft.table(nft.IPV4, TABLE, new=True), *rules])
+    except nft.NftError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        table = nft.table(nft.IPV4, TABLE)
+        nft.apply_batch([table, nft.table(nft.IPV4, TABLE, delete=True), table, *rules])
+
+
 def name_server(udp_port: int, tcp_port: int) -> list[nft.Message]:
-    """The rules, in place of whatever was there."""
-    table = nft.table(nft.IPV4, TABLE)
-    out = [table, nft.table(nft.IPV4, TABLE, delete=True), table]
-    out.append(nft.chain(nft.IPV4, TABLE, CHAIN, "filter", _OUTPUT, -300))
+    """What is in the table."""
+    out = [nft.chain(nft.IPV4, TABLE, CHAIN, "filter", _OUTPUT, -300)]
     for (protocol, checksum), port in ((_UDP, udp_port), (_TCP, tcp_port)):
         kind = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([protocol]))
         asked = _is(16, ADDRESS.packed, 1) + kind + _is(2, _word(PORT), 2)

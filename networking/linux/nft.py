@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from contextlib import closing
 from dataclasses import dataclass
 
 NETLINK_NETFILTER = 12
@@ -21,7 +22,7 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 GONE = (2,)
 #: Seconds in which the kernel must have answered; it does so before `send` returns.
 PATIENCE = 10.0
-CREATE = 0x400
+CREATE, EXCLUSIVE = 0x400, 0x200
 INET, IPV4, BRIDGE = 1, 2, 7
 ACCEPT, DROP = 1, 0
 REG1, WORD = 1, tuple(range(8, 24))
@@ -154,11 +155,10 @@ class Message:
     flags: int = 0
 
 
-def table(family: int, table_name: str, *, delete: bool = False) -> Message:
-    """Make or delete a table with all that is in it."""
-    return Message(
-        DELTABLE if delete else NEWTABLE, family, name(1, table_name), 0 if delete else CREATE
-    )
+def table(family: int, table_name: str, *, delete: bool = False, new: bool = False) -> Message:
+    """Make or delete a table with all that is in it; a `new` one must not be there (EEXIST)."""
+    flags = 0 if delete else CREATE | (EXCLUSIVE if new else 0)
+    return Message(DELTABLE if delete else NEWTABLE, family, name(1, table_name), flags)
 
 
 def chain(
@@ -226,46 +226,65 @@ def element(  # an element's shape
     return Message(DELSETELEM if delete else NEWSETELEM, family, body, 0 if delete else CREATE)
 
 
-def apply_batch(messages: list[Message]) -> None:
-    """Apply messages all or none. Raises NftError with the kernel's reason and the message's place."""
-    last = len(messages)
-    batch = [_envelope(0x10, 0, 0, 0, 10, b"")]
-    for number, message in enumerate(messages, start=1):
-        # One acknowledgement tells of the whole batch; what fails is told in any case.
-        flags = message.flags | (4 if number == last else 0)
-        kind = NFNL_SUBSYS_NFTABLES << 8 | message.kind
-        batch.append(_envelope(kind, flags, number, message.family, 0, message.body))
-    batch.append(_envelope(0x11, 0, last + 1, 0, 10, b""))
-    with _open() as netlink:
-        netlink.send(b"".join(batch))
+class Tables:
+    """A NETLINK_NETFILTER socket of the namespace it was made in; to be kept open.
+
+    Closing one soon after a deletion waits for the kernel to have cleaned up: some 10 ms each time.
+    """
+
+    def __init__(self) -> None:
+        self._socket = _open()
+        self._sequence = 0
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def apply(self, messages: list[Message]) -> None:
+        """All or none. Raises NftError with the kernel's reason and the message's place."""
+        first = self._sequence + 1
+        last = self._sequence = self._sequence + len(messages)
+        batch = [_envelope(0x10, 0, 0, 0, 10, b"")]
+        for sequence, message in enumerate(messages, start=first):
+            # One acknowledgement tells of the whole batch; what fails is told in any case.
+            flags = message.flags | (4 if sequence == last else 0)
+            kind = NFNL_SUBSYS_NFTABLES << 8 | message.kind
+            batch.append(_envelope(kind, flags, sequence, message.family, 0, message.body))
+        batch.append(_envelope(0x11, 0, 0, 0, 10, b""))
+        self._socket.send(b"".join(batch))
         failed: NftError | None = None
         done = False
         while not done:
-            for kind, sequence, body in _messages(netlink.recv(1 << 16)):
-                if kind != NLMSG_ERROR:
+            for kind, sequence, body in _messages(self._socket.recv(1 << 16)):
+                if kind != NLMSG_ERROR or 0 < sequence < first:
                     continue
                 code = struct.unpack_from("=i", body)[0]
                 if code and failed is None:
-                    words = f"nftables message {sequence}: {os.strerror(-code)}"
+                    words = f"nftables message {sequence - first + 1}: {os.strerror(-code)}"
                     failed = NftError(-code, words)
                 done = done or sequence == last or bool(code and sequence == 0)
-    if failed:
-        raise failed
+        if failed:
+            raise failed
+
+    def forget(self, messages: list[Message]) -> None:
+        """Apply deletions; what is not there (any more) is no error. Raises NftError for others."""
+        try:
+            self.apply(messages)
+        except NftError as error:
+            if error.errno not in GONE:
+                raise
+            for message in messages if len(messages) > 1 else ():
+                try:
+                    self.apply([message])
+                except NftError as single:
+                    if single.errno not in GONE:
+                        raise
 
 
-def forget(messages: list[Message]) -> None:
-    """Apply deletions; what is not there (any more) is no error. Raises NftError for other reasons."""
-    try:
-        apply_batch(messages)
-    except NftError as error:
-        if error.errno not in GONE:
-            raise
-        for message in messages if len(messages) > 1 else ():
-            try:
-                apply_batch([message])
-            except NftError as single:
-                if single.errno not in GONE:
-                    raise
+def apply_batch(messages: list[Message]) -> None:
+    """Apply messages all or none in the namespace that this thread is in. Raises NftError."""
+    with closing(Tables()) as opened:
+        opened.apply(messages)
 
 
 def tables() -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from networking.linux import endpoints, links, networks, nft, ruleset
-from networking.linux.inner import name_server
+from networking.linux.inner import redirect_names
 from networking.linux.netlink import Route, inside
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """Carries out operations; keeps no state but its socket."""
+    """Carries out operations; keeps no state but its sockets."""
 
     def __init__(self) -> None:
         self.route = Route()
+        self.rules = nft.Tables()
         self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
             "open": self.open_table,
             "reset": self.reset,
@@ -49,8 +50,14 @@ class Worker:
         """The engine's ruleset, if it is not there yet: what an earlier engine left stays in force."""
         networks.forward_packets()
         name = request["table"]
-        if {(nft.INET, name), (nft.BRIDGE, name)} - set(nft.tables()):
-            self._replace(name, ruleset.create(name, request["veth_prefix"]))
+        there = {(nft.INET, name), (nft.BRIDGE, name)} & set(nft.tables())
+        if len(there) == 2:
+            return
+        batch = ruleset.create(name, request["veth_prefix"])
+        if there:
+            self._replace(name, batch)
+        else:  # without a word of deletion, which the kernel takes its time for
+            self.rules.apply(batch)
 
     def reset(self, request: dict[str, Any], fds: list[int]) -> None:
         """A fresh ruleset with all that is in the descriptor's JSON, in the old one's place at once."""
@@ -68,7 +75,7 @@ class Worker:
 
     def close_table(self, request: dict[str, Any], _fds: list[int]) -> None:
         """The engine goes for good: no rule stays."""
-        nft.forget(ruleset.destroy(request["table"]))
+        self.rules.forget(ruleset.destroy(request["table"]))
 
     def sweep(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
         """Remove links of this engine that it does not know (any more); their names."""
@@ -89,7 +96,7 @@ class Worker:
         try:
             networks.configure_bridge(self.route, request)
             batch = ruleset.network(request["table"], networks.rules_of(request))
-            nft.apply_batch(batch)
+            self.rules.apply(batch)
         except OSError:
             if made:
                 networks.delete_bridge(self.route, request)
@@ -98,7 +105,9 @@ class Worker:
 
     def remove_network(self, request: dict[str, Any], _fds: list[int]) -> None:
         """What the rules know of a network, and its bridge if it is ours."""
-        nft.forget(ruleset.network(request["table"], networks.rules_of(request), delete=True))
+        self.rules.forget(
+            ruleset.network(request["table"], networks.rules_of(request), delete=True)
+        )
         if request["made"]:
             networks.delete_bridge(self.route, request)
 
@@ -106,13 +115,13 @@ class Worker:
         """A link between a network and a container's namespace, configured."""
         if request["kind"] != "macvlan":
             member = ruleset.endpoint(request["table"], endpoints.rules_of(request))
-            nft.apply_batch(member)
+            self.rules.apply(member)
         try:
             endpoints.make_link(self.route, request, fds[0])
             with inside(fds[0]) as inner:
                 endpoints.configure(inner, request)
                 if request.get("dns"):
-                    nft.apply_batch(name_server(*request["dns"]))
+                    redirect_names(*request["dns"])
             endpoints.settle(self.route, request)
         except OSError:
             self.detach(request, fds)
@@ -122,7 +131,7 @@ class Worker:
         """The rules forget an endpoint; its link goes unless its namespace takes it along."""
         if request["kind"] != "macvlan":
             rules = endpoints.rules_of(request)
-            nft.forget(ruleset.endpoint(request["table"], rules, delete=True))
+            self.rules.forget(ruleset.endpoint(request["table"], rules, delete=True))
             if not request.get("dying"):
                 endpoints.delete_link(self.route, request["veth"])
         elif fds and not request.get("dying"):
@@ -141,7 +150,7 @@ class Worker:
         batch: list[nft.Message] = []
         for port in request["ports"]:
             batch += ruleset.port(request["table"], endpoints.port_of(port), delete=delete)
-        (nft.forget if delete else nft.apply_batch)(batch)
+        (self.rules.forget if delete else self.rules.apply)(batch)
 
     def firewall(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
         """Chains of others that drop what the host forwards, in words."""
@@ -153,11 +162,10 @@ class Worker:
             if chain.table != request["table"]
         ]
 
-    @staticmethod
-    def _replace(name: str, batch: list[nft.Message]) -> None:
+    def _replace(self, name: str, batch: list[nft.Message]) -> None:
         """One transaction: nft makes what is deleted exist first, so that it may be missing."""
         tables = [nft.table(family, name) for family in (nft.INET, nft.BRIDGE)]
-        nft.apply_batch([*tables, *ruleset.destroy(name), *batch])
+        self.rules.apply([*tables, *ruleset.destroy(name), *batch])
 
 
 def serve(channel: socket.socket) -> None:

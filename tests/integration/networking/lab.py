@@ -231,6 +231,7 @@ class Lab:
     def close(self) -> None:
         """Everything gone: namespaces take their links and rules along."""
         self.worker.route.close()
+        self.worker.rules.close()
         for site in self._sites:
             for one in site.opened:
                 one.close()

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from networking.linux import nft
+from networking.linux.inner import redirect_names
 from tests.integration.networking.lab import Lab, echo_once
 
 pytestmark = pytest.mark.root
@@ -170,6 +171,24 @@ def test_closing_leaves_no_table(lab: Lab) -> None:
     lab.perform("close")
     with lab.host.entered():
         assert nft.tables() == []
+
+
+def test_forgetting_an_endpoint_does_not_wait_for_the_kernel_to_clean_up(lab: Lab) -> None:
+    network = lab.network("br-a", "10.1.0.1/24")
+    boxes = [lab.container(network, f"10.1.0.{number}/24") for number in range(2, 12)]
+    began = time.monotonic()
+    for box in boxes:
+        lab.perform("detach", **box.endpoint, dying=True)
+    spent = time.monotonic() - began
+    # Closing a socket of the rules after a deletion would take a grace period of RCU, each time.
+    assert spent < 10 * 0.005, spent
+
+
+def test_the_name_servers_rules_are_set_in_a_new_namespace_and_again(lab: Lab) -> None:
+    with lab.site("box").entered():
+        for port in (1053, 2053):
+            redirect_names(port, port)
+            assert nft.tables() == [(nft.IPV4, "pycompose-dns")]
 
 
 def test_default_routes_follow_orders(lab: Lab) -> None:
