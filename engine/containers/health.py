@@ -1,7 +1,7 @@
 """Health checks: what to run, how a result changes the state (pure), and when the next probe is due.
 
 Source: Docker's HEALTHCHECK. One difference, on purpose: a container that is still starting is probed
-early and often (100 ms, growing to the interval), so that nobody waits an idle interval for it.
+early and often (30 ms, growing to the interval), so that nobody waits an idle interval for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 INTERVAL, TIMEOUT, RETRIES, START_INTERVAL = 30 * SECOND, 30 * SECOND, 3, 5 * SECOND
 #: Nanoseconds before the first probe, and how the wait grows while the container starts.
-FIRST_WAIT, GROWTH = SECOND // 10, 1.5
+FIRST_WAIT, GROWTH = 30 * SECOND // 1000, 1.5
 LOG_LENGTH, OUTPUT_LIMIT = 5, 4096
 #: How much of a probe's time may be spent probing early: its cost bounds how often it runs.
 EASE = 4
