@@ -6,6 +6,7 @@ hundreds), so they run on the loop. A schema step, once released, is never edite
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,10 @@ SCHEMA_STEPS: tuple[str, ...] = (
 )
 
 
-#: Seconds between looks at the write-ahead log, and its size in bytes from which it is copied back.
-LOOK, LOG_LIMIT = 2.0, 8 << 20
+#: Seconds between looks at the write-ahead log, and the changed rows from which it is copied back.
+LOOK, MANY = 2.0, 150
+#: Bytes of the log that are there before they are needed, so that on a full disk things can be removed.
+ROOM = 4 << 20
 
 
 class Database:
@@ -103,6 +106,7 @@ class Database:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
             )
+        _make_room(path.with_name(f"{path.name}-wal"))
         return cls(connection, path)
 
     @contextmanager
@@ -132,12 +136,14 @@ class Database:
 
     async def keep_short(self) -> None:
         """Copy the log back into the database whenever it has grown, in a thread: the disk is slow."""
-        log = self._path.with_name(f"{self._path.name}-wal")
+        copied = 0
         while True:
             await trio.sleep(LOOK)
             for retry in self.retries:
                 retry()
-            if log.exists() and log.stat().st_size > LOG_LIMIT:
+            changes = self._connection.total_changes
+            if changes - copied > MANY:
+                copied = changes
                 await trio.to_thread.run_sync(_checkpoint, self._path)
 
     def close(self) -> None:
@@ -156,6 +162,15 @@ def _told() -> Iterator[None]:
                 f"no space left on device: the engine cannot write its database ({error})"
             ) from error
         raise
+
+
+def _make_room(log: Path) -> None:
+    """Lengthen the log; what is behind its last frame is passed over (sqlite.org/fileformat2.html, 4)."""
+    try:
+        with log.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, ROOM)
+    except OSError:
+        pass  # no room already, or a file system that cannot
 
 
 def _checkpoint(path: Path) -> None:
