@@ -158,6 +158,9 @@ class Assembly:
         self, tree: dict[str, Any], document: Document, file: str, scope: Scope
     ) -> dict[str, Any]:
         services = tree.get("services")
+        if services is None and "services" in tree:
+            problem = "must be a mapping, not null: remove it, or write services below it"
+            raise FaultError(("services",), problem)
         if services is None or not any(
             isinstance(service, dict) and "extends" in service
             for service in (services.values() if isinstance(services, dict) else ())

@@ -137,6 +137,22 @@ def _dependencies_exist(service: Full, path: Path, project: Full, disabled: Full
             )
 
 
+def _network_of_a_service(service: Full, path: Path, project: Full, disabled: Full) -> Faults:
+    """A network cannot be shared with a service that is not there, though it need not be waited for."""
+    mode = service.get("network_mode", "")
+    name = mode.removeprefix("service:")
+    if name == mode or name in project["services"]:
+        return
+    dependency = service.get("depends_on", {}).get(name)
+    if dependency is None or (name in disabled and not dependency["required"]):
+        what = "disabled" if name in disabled else "undefined"
+        yield FaultError(
+            (*path, "network_mode"),
+            f"shares the network of {what} service {name!r}: {'enable' if name in disabled else 'define'} it, or remove this",
+            ("services", name),
+        )
+
+
 def _said(service: Full, name: str) -> Path:
     """Which attribute says that another service is needed."""
     for mode in ("network_mode", "ipc", "pid", "uts", "cgroup"):
@@ -252,6 +268,7 @@ _RULES: tuple[Callable[[Full, Path, Full, Full], Faults], ...] = (
     _references_exist,
     _test_begins_well,
     _dependencies_exist,
+    _network_of_a_service,
     _scale_fits,
     _limits_agree,
     _watches_have_targets,
