@@ -238,6 +238,8 @@ def tree(draw: st.DrawFn) -> tuple[dict[str, str], str]:
                 parts["extends"] = (
                     f"extends: {{file: {_relative(folder, other)}compose.yaml, service: {base}-a}}"
                 )
+                for key in parts.keys() - {"extends"}:
+                    parts[key] = parts[key].replace(": ", f": {draw(st.sampled_from(TAGS))}", 1)
             elif not {"image", "build"} & parts.keys():
                 parts["image"] = "image: i"
             lines.append(f"  {name}-{letter}: {{{', '.join(parts.values()).replace('@', name)}}}")

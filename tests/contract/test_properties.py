@@ -7,12 +7,17 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from tests.contract import reference, strategies
+from tests.contract import layers, mutations, reference, strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.peer
 
@@ -54,9 +59,41 @@ def compare(projects: list[Project]) -> None:
             if right.crashed:
                 continue
             note("\n".join([line, *(f"--- {name}\n{text}" for name, text in files.items())]))
-            reference.assert_equal(line, reference.ours(place, line), right)
+            mine = reference.ours(place, line)
+            if not is_known(mine, right):
+                reference.assert_equal(line, mine, right)
     finally:
         shutil.rmtree(top)
+
+
+#: Differences that docs/differences.md explains: what the reference says, and what we do.
+KNOWN = (
+    ("types.SSHKey: invalid character", ""),
+    ("additional properties", "layout of version 1"),
+    ("", "dependency cycle detected"),
+)
+
+
+def is_known(mine: reference.Answer, right: reference.Answer) -> bool:
+    """Whether the difference is a documented one."""
+    return any(theirs in right.err and ours in mine.err for theirs, ours in KNOWN)
+
+
+def seeded(make: Callable[[Random], Project]) -> st.SearchStrategy[Project]:
+    """Projects of a maker that goes by a seed."""
+    return st.integers(0, 1 << 32).map(lambda seed: make(Random(seed)))
+
+
+@bounded
+@given(several(seeded(layers.project)))
+def test_layers(projects: list[Project]) -> None:
+    compare(projects)
+
+
+@bounded
+@given(several(seeded(mutations.project)))
+def test_slips_of_the_hand(projects: list[Project]) -> None:
+    compare(projects)
 
 
 @bounded
