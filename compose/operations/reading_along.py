@@ -23,17 +23,15 @@ from compose.operations.log_source import LogLines, Source, short_name
 from networking.wire.stdstream import STDERR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from compose.engine_client.transport import Engine, Hijacked
 
 NOT_READABLE = 501
 #: For so long a container that was created is waited for to start, in seconds.
 COMING = 15.0
-#: A container may have written a little before the moment that counts as its start.
-STARTING = 0.05
-#: The same on a busy machine, where what was read already is known and not read again.
-STARTING_FOLLOWED = 2.0
+#: How the time begins that engines give for what has not been.
+NEVER = "0001-"
 
 
 class Exit(Record):
@@ -108,6 +106,8 @@ class LogHub:
         self._listening = trio.CancelScope()
         self._copying: dict[str, trio.Event] = {}
         self._restarting: set[str] = set()
+        #: id -> the moment of its last end: what is written later is of the next run.
+        self._ended_at: dict[str, str] = {}
 
     async def follow_logs(
         self, sources: list[Source], *, since: str = "", until: str = "", tail: str = ""
@@ -292,6 +292,8 @@ class LogHub:
             case "start":
                 await self._started(nursery, source)
             case "die":
+                seconds, nanos = divmod(int(event.get("timeNano") or 0) + 1, 10**9)
+                self._ended_at[container_id] = f"{seconds}.{nanos:09}"
                 await self._ended(source, int(own.get("exitCode") or 0))
             case "destroy":
                 self._alive.discard(container_id)
@@ -310,8 +312,7 @@ class LogHub:
         if copying is not None:
             await copying.wait()
         source = source._replace(tty=bool(found["Config"]["Tty"]))
-        earlier = STARTING if self._following is None else STARTING_FOLLOWED
-        since = unix_text(found["State"]["StartedAt"], earlier=earlier)
+        since = self._ended_at.get(source.id) or end_before(found["State"])
         if self._following is not None:
             since = self._following.resume(source.name, since)
         self._copy_log(nursery, source, since=since)
@@ -338,3 +339,9 @@ class LogHub:
         self._alive.discard(source.id)
         if self._on_exit is not None:
             self._on_exit(Exit(source.service, source.name, code))
+
+
+def end_before(state: Mapping[str, str]) -> str:
+    """When the run before this one ended, which is after its last line; "" if this is the first. Pure."""
+    ended = state.get("FinishedAt", "")
+    return "" if not ended or ended.startswith(NEVER) else unix_text(ended, earlier=-1e-9)

@@ -83,7 +83,7 @@ async def _adopt(
     if not known:  # the engine was killed before it could write down that the program runs
         fields |= {
             "pid": monitor.pid, "start_time": monitor.start_time, "exit_code": 0, "error": "",
-            "started_ns": started_ns(monitor), "finished_ns": 0, "stopped_by_user": False,
+            "started_ns": started_ns(monitor), "stopped_by_user": False,
             "health": life.first_health(container),
         }  # fmt: skip
     life.take(containers.registry.set_state(container.id, **fields), monitor, spec)

@@ -127,7 +127,7 @@ class Supervisor:
         return self._registry.set_state(
             container.id, status="running", pid=launched.monitor.pid,
             start_time=launched.monitor.start_time, exit_code=0, error="", oom_killed=False,
-            started_ns=time.time_ns(), finished_ns=0, stopped_by_user=False,
+            started_ns=time.time_ns(), stopped_by_user=False,
             health=self.first_health(container),
         )  # fmt: skip
 

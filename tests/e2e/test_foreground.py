@@ -173,6 +173,22 @@ def test_a_restarting_container_goes_on_in_the_same_stream(person: Person, home:
         assert up.ends() == 130
 
 
+def test_a_restart_at_once_loses_no_line_and_tells_none_twice(person: Person, home: Path) -> None:
+    text = "trap 'echo bye $$N; exit' TERM; N=$$(cat /n 2>/dev/null || echo 0); echo $$((N + 1)) > /n; echo hello $$N; while :; do sleep 0.01; done"
+    write(home, {"a": script(text), "b": sleeping()})
+    with typed(person, "up", cwd=home, terminal=False) as up:
+        for number in range(4):
+            up.expect(f"hello {number}")
+            person.does("restart", "a", cwd=home)
+        up.expect("hello 4")
+        up.sends(signal.SIGINT)
+        assert up.ends() == 130
+    said = [
+        line.partition("| ")[2] for line in up.text.splitlines() if "bye" in line or "hello" in line
+    ]
+    assert said == [f"{word} {number}" for number in range(5) for word in ("hello", "bye")]
+
+
 def test_a_failing_start_says_so_and_leaves_the_rest(person: Person, home: Path) -> None:
     write(home, {"good": sleeping(), "bad": {"image": "busybox:bench", "command": ["nothing"]}})
     done = person.pycompose("up", cwd=home)
