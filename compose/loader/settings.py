@@ -11,7 +11,6 @@ import os.path
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import dotenv
-from compose.loader.interpolate import to_boolean
 from compose.loader.template import TemplateError, substitute
 from compose.model.record import Record
 
@@ -142,10 +141,12 @@ def _dotenv(
 
 
 def _disabled(text: str | None) -> bool:
-    try:
-        return text == "1" or (bool(text) and to_boolean(text or ""))
-    except ValueError:
+    """Whether .env is not to be read; what is neither yes nor no (as Go reads a boolean) is an error."""
+    if text is None or text in {"0", "f", "F", "false", "False", "FALSE"}:
         return False
+    if text in {"1", "t", "T", "true", "True", "TRUE"}:
+        return True
+    raise UsageError(f"COMPOSE_DISABLE_ENV_FILE must be true or false, not {text!r}: set it so")
 
 
 def read_env_file(

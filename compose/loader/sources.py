@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Bytes. A file of so much holds 150,000 services, takes half a minute and 1.5 GiB.
+#: Bytes. A file of so much holds 250,000 services, takes 16 seconds and 0.9 GiB.
 _LARGEST = 16 << 20
 
 

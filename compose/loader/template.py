@@ -1,8 +1,7 @@
 """Variables in one string: $NAME, ${NAME}, ${NAME:-default} and the other five operators. Pure.
 
-A lone `$` stays; `$$` is a literal one; a default may nest further variables. What follows a variable
-with an operator on the same line is part of the same match, as in the reference, which is why
-`${A:-a}b}` ends at the first brace while `${A:-{"b":1}}` nests.
+A lone `$` stays; `$$` is a literal one; a default may nest further variables. Braces are counted as the
+reference counts them, which is why `${A:-a}b}` ends at the first one while `${A:-{"b":1}}` nests.
 Source: the Compose Specification, interpolation.
 """
 
@@ -11,7 +10,6 @@ from __future__ import annotations
 from compose.model.record import Record
 
 TYPE_CHECKING = False
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -34,24 +32,31 @@ def substitute(text: str, lookup: Lookup, warn: Warn) -> str:
     """
     if "$" not in text:
         return text
-    done, position = "", 0
+    done: list[str] = []
+    position = 0
     for start, end in _matches(text):
-        done += text[position:start] + _replace(text[start:end], text, lookup, warn)
+        done += [text[position:start], _replace(text[start:end], text, lookup, warn)]
         position = end
-    return done + text[position:]
+    return "".join([*done, text[position:]])
 
 
 def _matches(text: str) -> Iterator[tuple[int, int]]:
     """Where the variables and double dollars are; the length of what opens a brace in vain is two."""
     start = text.find("$")
+    # The end of the line, and the last closing brace in it: an operator's word may reach that far.
+    line = closing = -1
     while start >= 0:
-        end = _end(text, start)
+        if start > line:
+            line = text.find("\n", start)
+            line = len(text) if line < 0 else line
+            closing = text.rfind("}", start, line)
+        end = _end(text, start, closing)
         if end > start + 1:
             yield start, end
         start = text.find("$", end)
 
 
-def _end(text: str, start: int) -> int:
+def _end(text: str, start: int, closing: int) -> int:
     """The end of what begins with the dollar at `start`; the dollar's own if it is literal."""
     second = text[start + 1 : start + 2]
     if second == "$":
@@ -65,11 +70,29 @@ def _end(text: str, start: int) -> int:
         return end
     if text.startswith("}", end):
         return end + 1
-    if not text.startswith(_OPERATORS, end):
+    if closing < end or not text.startswith(_OPERATORS, end):
         return start + 2
-    line = text.find("\n", end)
-    closing = text.rfind("}", end, line if line >= 0 else len(text))
-    return closing + 1 if closing >= 0 else start + 2
+    return _balanced(text, start, closing + 1)
+
+
+def _balanced(text: str, start: int, end: int) -> int:
+    """Behind the brace that closes the first one; `end` if none does before.
+
+    Counted as the reference counts: the character after an opening brace is not looked at.
+    """
+    depth, at = 0, start
+    while True:
+        opening, closing = text.find("{", at, end), text.find("}", at, end)
+        if closing < 0:
+            return end
+        if 0 <= opening < closing:
+            depth += 1
+            at = opening + 2
+        else:
+            depth -= 1
+            at = closing + 1
+            if depth == 0:
+                return at
 
 
 def _name_end(text: str, start: int) -> int:
@@ -91,12 +114,10 @@ def _replace(match: str, whole: str, lookup: Lookup, warn: Warn) -> str:
         raise TemplateError(
             f"invalid interpolation format {whole!r}: close the brace, or write a literal $ as $$"
         )
-    inside, rest = _split(match)
-    name, operator, operand = _parts(inside)
+    name, operator, operand = _parts(match[2:-1])
     if not operator:
         return _plain(name, lookup, warn)
-    word = substitute(operand, lookup, warn)
-    return _operate(name, operator, word, lookup(name)) + substitute(rest, lookup, warn)
+    return _operate(name, operator, substitute(operand, lookup, warn), lookup(name))
 
 
 def _parts(inside: str) -> tuple[str, str, str]:
@@ -130,24 +151,6 @@ def _operate(name: str, operator: str, word: str, value: str | None) -> str:
             return value
 
 
-def _split(match: str) -> tuple[str, str]:
-    """What is between the first braces that belong together, and what follows them.
-
-    Counted as the reference counts: the character after an opening brace is not looked at.
-    """
-    depth = index = 0
-    while index < len(match):
-        if match[index] == "}":
-            depth -= 1
-            if depth == 0:
-                return match[2:index], match[index + 1 :]
-        elif match[index] == "{":
-            depth += 1
-            index += 1
-        index += 1
-    return match[2:-1], ""
-
-
 class Variable(Record):
     """A variable that a template names, and how."""
 
@@ -166,9 +169,7 @@ def variables(text: str) -> Iterator[Variable]:
         if match[1] != "{":
             yield Variable(match[1:])
             continue
-        inside, rest = _split(match)
-        yield from variables(rest)
-        name, operator, operand = _parts(inside)
+        name, operator, operand = _parts(match[2:-1])
         sign = operator[-1:]
         yield Variable(
             name,
