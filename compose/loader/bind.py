@@ -47,6 +47,7 @@ def bind(composed: Composed) -> Project:
             name: bind_service(name, service, service_as_json(service))
             for name, service in composed.disabled.items()
         },
+        models=full.get("models", {}),
         environment=composed.settings.environment,
         document=document,
     )

@@ -27,6 +27,7 @@ class Project(Record):
     configs: Mapping[str, FileSource] = EMPTY
     secrets: Mapping[str, FileSource] = EMPTY
     disabled: Mapping[str, Service] = EMPTY
+    models: Mapping[str, Mapping[str, Any]] = EMPTY
     environment: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
     separator: str = "-"  # in the names of containers and images; "_" with --compatibility

@@ -67,7 +67,7 @@ def converge(aim: Aim, session: Session) -> int:
     aim = with_contexts_of(changed(aim, project=with_digests(aim.project)))
     client = session.client()
     with turn(session.endpoint, aim.project.name, session.progress.warn):
-        aim = changed(aim, project=provided(aim.project, session))
+        aim = changed(aim, project=provided(aim.project, session, quiet=aim.quiet_pull))
         return _converge(aim, session, client)
 
 
@@ -80,9 +80,15 @@ def with_contexts_of(aim: Aim) -> Aim:
     return changed(aim, project=project, keep=(*aim.keep, *added)) if added else aim
 
 
-def provided(project: Project, session: Session) -> Project:
-    """The project after its providers have done their part. Raises ComposeError."""
-    if not any(service.provider for service in project.services.values()):
+def provided(
+    project: Project, session: Session, *, quiet: bool = False, providers: bool = True
+) -> Project:
+    """The project after its models and providers have done their part. Raises ComposeError."""
+    if any(service.models for service in project.services.values()):
+        from compose.operations.models import with_models
+
+        project = with_models(project, session.environment, session.progress, quiet=quiet)
+    if not providers or not any(service.provider for service in project.services.values()):
         return project
     from compose.operations.providers import with_providers
 

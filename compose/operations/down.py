@@ -32,8 +32,17 @@ class DownRequest(Record):
 def down(request: DownRequest, session: Session) -> int:
     """Take the project down; returns the exit code. Raises ComposeError."""
     project, name = session.project_or_name()
+    code = take_containers_down(request, session, project, name)
+    # After the containers that use them.
     if project is not None and not session.dry_run and not request.services:
         take_providers_down(project, session)
+    return code
+
+
+def take_containers_down(
+    request: DownRequest, session: Session, project: Project | None, name: str
+) -> int:
+    """All that the engine has of the project; the exit code. Raises ComposeError."""
     client = session.client()
     observed = observe(client, name)
     policy = DownPolicy(

@@ -61,7 +61,7 @@ def run_foreground(request: UpRequest, aim: Aim, session: Session) -> int:
         find_triggers(aim.project)
     project = prepared(aim.project, session.endpoint, session.environment)
     if not session.dry_run:
-        project = provided(project, session)
+        project = provided(project, session, quiet=aim.quiet_pull)
     aim = changed(aim, project=project)
     code = converge(aim, session)
     if code or session.dry_run:

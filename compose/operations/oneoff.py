@@ -70,8 +70,9 @@ def run(request: RunRequest, session: Session) -> int:
     if request.service not in project.services:
         raise ProjectError(f"no such service: {request.service}")
     project = with_digests(prepared(project, session.endpoint, session.environment))
-    if not request.no_deps and not session.dry_run:
-        project = provided(project, session)
+    if not session.dry_run:
+        quiet = request.quiet_pull
+        project = provided(project, session, quiet=quiet, providers=not request.no_deps)
     service = adapted(request, project, project.services[request.service])
     rest = {} if request.no_deps else {
         name: one for name, one in project.services.items() if name != request.service

@@ -23,7 +23,8 @@ from compose.model.record import EMPTY, Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
 from compose.operations.converge import ask, decide, look, warnings_of
-from compose.operations.providers import without_providers
+from compose.operations.models import uses_models, with_places_asked
+from compose.operations.providers import prefix_of, with_variables, without_providers
 from compose.operations.rehearsal import report_steps
 from compose.operations.supported import prepared
 from compose.planner.actions import Action, actions_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from compose.engine_client.blocking import BlockingClient
     from compose.model.observed import Observed
+    from compose.model.project import Project
     from compose.operations.converge import Aim
     from compose.operations.session import Session
 
@@ -56,11 +58,15 @@ def preview(aim: Aim, session: Session) -> Preview:
     """Look, compare, and say. Raises ComposeError for what `up` would refuse."""
     project = with_digests(prepared(aim.project, session.endpoint, session.environment))
     providers = [name for name, one in project.services.items() if one.provider]
+    if uses_models(project):
+        project = with_places_asked(project, session.environment)
     project = without_providers(project)
     aim = changed(aim, project=project)
     collisions: list[str] = []
     with session.client(read_only=True) as client:
         observed = look(client, project)
+        project = with_known_variables(client, project, observed, providers)
+        aim = changed(aim, project=project)
         aim = ask(session, aim, observed)
         images = plan_images(project, observed.images, aim.images, time.time())
         decision = decide(aim, observed)
@@ -84,10 +90,27 @@ def preview(aim: Aim, session: Session) -> Preview:
             if action.verb == "recreate" and (found := differences(client, aim, observed, action))
         }
     asked = [
-        f"what the provider {name} would set is not known: it is not run" for name in providers
+        f"the provider {name} is not run: what it has set at the last up is taken as it is"
+        for name in providers
     ]
     warnings = (*warnings_of(project), *decision.plan.warnings, *collisions, *asked)
     return Preview(project.name, plan, tuple(actions), changes, warnings)
+
+
+def with_known_variables(
+    client: BlockingClient, project: Project, observed: Observed, providers: Sequence[str]
+) -> Project:
+    """The project whose services are given what providers have set for their containers at the last `up`."""
+    services = dict(project.services)
+    for name, service in project.services.items():
+        prefixes = tuple(prefix_of(one) for one in providers if one in service.depends_on)
+        first = next((one for one in observed.containers if one.service == name), None)
+        if not prefixes or first is None:
+            continue
+        inside = client.do(calls.inspect_container(first.id)).json()["Config"].get("Env") or []
+        given = dict(one.partition("=")[::2] for one in inside if one.startswith(prefixes))
+        services[name] = with_variables(service, given)
+    return changed(project, services=services)
 
 
 def rehearse_up(aim: Aim, session: Session) -> int:

@@ -30,8 +30,8 @@ PLUGIN_FOLDERS = (
 )  # fmt: skip
 Verb = Literal["up", "down"]
 WORDS: Mapping[Verb, tuple[str, str]] = {
-    "up": ("Starting", "Started"),
-    "down": ("Stopping", "Stopped"),
+    "up": ("Creating", "Created"),
+    "down": ("Removing", "Removed"),
 }
 
 
@@ -45,13 +45,18 @@ def with_providers(project: Project, environment: Mapping[str, str], progress: P
     for provider in providers:
         variables = run_provider("up", project, provider, programs[provider.name], progress)
         del services[provider.name]
-        prefix = provider.name.upper().replace("-", "_") + "_"
+        prefix = prefix_of(provider.name)
         given = {prefix + name: value for name, value in variables.items()}
         for name, service in list(services.items()):
             if provider.name in service.depends_on:
                 services[name] = with_variables(service, given)
     gone = {one.name: one for one in providers}
     return changed(project, services=services, disabled={**project.disabled, **gone})
+
+
+def prefix_of(provider: str) -> str:
+    """What the names of a provider's variables begin with. Pure."""
+    return provider.upper().replace("-", "_") + "_"
 
 
 def without_providers(project: Project) -> Project:
@@ -72,17 +77,25 @@ def take_down(project: Project, environment: Mapping[str, str], progress: Progre
 
 def with_variables(service: Service, given: Mapping[str, str]) -> Service:
     """The service with a provider's variables, which its own go before. Pure."""
-    environment = {**given, **service.environment}
-    return changed(
-        service, environment=environment, document={**service.document, "environment": environment}
-    )
+    return with_environment(service, {**given, **service.environment})
+
+
+def with_environment(service: Service, environment: Mapping[str, str | None]) -> Service:
+    """The service with another environment, its document in the order whose hash docker compose makes. Pure."""
+    document = {**service.document, "environment": dict(sorted(environment.items()))}
+    return changed(service, environment=environment, document=dict(sorted(document.items())))
+
+
+def plugin_folders(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where docker's plug-ins are, the person's own first."""
+    own = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111
+    return (f"{own}/cli-plugins", *PLUGIN_FOLDERS)
 
 
 def find_program(service: Service, environment: Mapping[str, str]) -> str:
     """The provider's program. Raises ProjectError naming what was looked for."""
     kind = str(service.provider.get("type", ""))
-    own = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")  # noqa: PTH111
-    for folder in (f"{own}/cli-plugins", *PLUGIN_FOLDERS):
+    for folder in plugin_folders(environment):
         path = Path(folder) / f"docker-{kind}"
         if os.access(path, os.X_OK):
             return str(path)

@@ -25,8 +25,6 @@ CREDENTIALS_KEY = "#apisocket"
 
 def prepared(project: Project, endpoint: Endpoint, environment: Mapping[str, str]) -> Project:
     """The project with use_api_socket spelled out. Raises ProjectError for what cannot be had."""
-    for service in project.services.values():
-        refuse(service)
     wrong = [line for one in project.services.values() for line in relative_targets(one)]
     if wrong:
         raise ProjectError("\n".join(wrong))
@@ -61,17 +59,6 @@ def with_socket(service: Service, path: str) -> Service:
         environment=environment,
         use_api_socket=False,
     )
-
-
-def refuse(service: Service) -> None:
-    """ProjectError for what is not supported, naming it and what to do instead."""
-    where = f"services.{service.name}"
-    if service.models:
-        names = ", ".join(service.models)
-        raise ProjectError(
-            f"{where}.models: models ({names}) need Docker Model Runner, which this engine has not: "
-            "run the model as a service"
-        )
 
 
 def relative_targets(service: Service) -> list[str]:

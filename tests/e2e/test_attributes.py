@@ -69,7 +69,7 @@ def test_configs_and_secrets_of_every_kind(person: Person, home: Path) -> None:
         ({"configs": ["c"]}, {"configs": {"c": {"environment": "NOT_SET_AT_ALL"}}}, "NOT_SET_AT_ALL"),
         ({"configs": ["c"]}, {"configs": {"c": {"file": "./gone"}}}, "gone"),
         ({"provider": {"type": "no-such-cloud"}}, {}, "services.web.provider.type: no program"),
-        ({"models": ["m"]}, {"models": {"m": {"model": "ai/m"}}}, "services.web.models"),
+        ({"models": ["m"]}, {"models": {"m": {"model": "ai/m"}}}, "requires Docker Model plugin"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_given_is_refused_by_name(
@@ -176,6 +176,8 @@ def test_a_provider_is_run_and_its_variables_given(person: Person, home: Path) -
         assert "is not run" in person.pycompose("plan", cwd=home).stderr
         person.does("up", "-d", cwd=home)
         assert inside(person, home, "sh", "-c", "echo $BASE_URL") == "https://there\n"
+        planned = person.pycompose("plan", cwd=home)
+        assert (planned.returncode, planned.stdout) == (0, "nothing to do\n")
         before = person.does("ps", "-q", cwd=home)
         person.does("up", "-d", cwd=home)
         assert person.does("ps", "-q", cwd=home) == before
@@ -194,3 +196,47 @@ def test_a_provider_is_run_and_its_variables_given(person: Person, home: Path) -
         write(home, {"web": sleeping()})
     finally:
         person.environment["PATH"] = path
+
+
+PLUGIN = """#!/bin/sh
+echo "$@" >> {log}
+case "$1" in
+ls) echo '[{{"tags": ["ai/here:1"]}}]' ;;
+pull) echo "half of $2"; [ "$2" != ai/gone ] || exit 1 ;;
+status) echo '{{"endpoint": "http://models/v1"}}' ;;
+esac
+"""
+
+
+def test_models_are_asked_of_dockers_plugin(person: Person, home: Path) -> None:
+    folder = home / "docker" / "cli-plugins"
+    folder.mkdir(parents=True)
+    log = home / "log"
+    (folder / "docker-model").write_text(PLUGIN.format(log=log))
+    (folder / "docker-model").chmod(0o755)
+    person.environment["DOCKER_CONFIG"] = str(home / "docker")
+    more = {"models": {"a-b": {"model": "ai/new", "context_size": 9, "runtime_flags": ["--x"]}, "here": {"model": "ai/here:1"}}}  # fmt: skip
+    try:
+        web = sleeping(models={"a-b": None, "here": {"endpoint_var": "WHERE"}})
+        write(home, {"web": web}, **more)
+        done = person.pycompose("up", "-d", cwd=home)
+        assert done.returncode == 0, done
+        assert "a-b  Pulling half of ai/new" in done.stderr
+        assert log.read_text().splitlines() == [
+            "ls --json", "pull ai/new", "configure --context-size 9 ai/new -- --x",
+            "configure ai/here:1", "status --json",
+        ]  # fmt: skip
+        said = inside(person, home, "env").splitlines()
+        assert {"A_B_MODEL=ai/new", "A_B_URL=http://models/v1", "HERE_MODEL=ai/here:1", "WHERE=http://models/v1"} <= set(said)  # fmt: skip
+        log.write_text("")
+        planned = person.pycompose("plan", cwd=home)
+        assert (planned.returncode, planned.stdout) == (0, "nothing to do\n")
+        assert log.read_text() == "status --json\n"
+        ran = person.does("run", "--rm", "-T", "web", "sh", "-c", "echo $A_B_MODEL", cwd=home)
+        assert ran == "ai/new\n"
+        write(home, {"web": sleeping(models=["m"])}, models={"m": {"model": "ai/gone"}})
+        failed = person.pycompose("up", "-d", cwd=home)
+        assert failed.returncode == 1
+        assert failed.stderr.splitlines()[-1] == "docker-model pull ai/gone failed: half of ai/gone"
+    finally:
+        del person.environment["DOCKER_CONFIG"]
