@@ -61,7 +61,7 @@ class Document:
         if self.is_legacy and path[:1] == ("services",):
             written, path = path[:1], path[1:]
         for part in path:
-            own = self._index(written, part) if isinstance(part, int) else part
+            own = self._index(written, part) if isinstance(part, int) else _entry(node, part)
             step = _step(node, own)
             if step is None:
                 break
@@ -117,6 +117,20 @@ class Document:
 
     def _gone_from(self, above: Path) -> list[int]:
         return [path[-1] for path in self._gone if path[:-1] == above and isinstance(path[-1], int)]
+
+
+def _entry(node: Any, name: str) -> str | int:
+    """A key as it was written: where a mapping's short syntax is a list, the index of its entry."""
+    if node.id == "sequence":
+        for index, item in enumerate(node.value):
+            if item.id == "scalar" and name in _names(item.value):
+                return index
+    return name
+
+
+def _names(text: str) -> tuple[str, str, str]:
+    """What `name`, `name=value` and `name:value` may be the entry of."""
+    return text, text.partition("=")[0], text.partition(":")[0]
 
 
 def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:

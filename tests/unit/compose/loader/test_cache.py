@@ -82,7 +82,7 @@ def test_errors_have_their_places(tmp_path: Path, home: Path) -> None:
     assert [line.split(": ")[0] for line in messages[0]] == [
         "compose.yaml:6:13",
         "compose.yaml:6:20",
-        "compose.yaml:7:5",
+        "compose.yaml:7:16",
     ]
 
 

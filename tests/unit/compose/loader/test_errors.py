@@ -55,13 +55,13 @@ ATTRIBUTES = [
     ("image: x, extra_hosts: [h]", ["2:17: services.a.extra_hosts: 'h' has no address: write it as host=address"]),
     ("image: x, environment: ['A =b']", ["2:17: services.a.environment: variable 'A ' is declared with a trailing space: remove it"]),
     # What it refers to.
-    ("image: x, networks: [frnt, nope]", ['2:17: services.a.networks.frnt: refers to undefined network frnt, did you mean "front"?', '2:17: services.a.networks.nope: refers to undefined network nope: declare it under "networks:"']),
+    ("image: x, networks: [frnt, nope]", ['2:28: services.a.networks[0]: refers to undefined network frnt, did you mean "front"?', '2:34: services.a.networks[1]: refers to undefined network nope: declare it under "networks:"']),
     ("image: x, volumes: ['dta:/x']", ['2:27: services.a.volumes[0]: refers to undefined volume dta, did you mean "data"?']),
-    ("image: x, secrets: [s], configs: [c], models: [m]", ['2:27: services.a.secrets[0]: refers to undefined secret s: declare it under "secrets:"', '2:41: services.a.configs[0]: refers to undefined config c: declare it under "configs:"', '2:45: services.a.models.m: refers to undefined model m: declare it under "models:"']),
-    ("image: x, depends_on: [bb]", ["2:17: services.a.depends_on.bb: depends on undefined service 'bb', did you mean \"b\"?"]),
+    ("image: x, secrets: [s], configs: [c], models: [m]", ['2:27: services.a.secrets[0]: refers to undefined secret s: declare it under "secrets:"', '2:41: services.a.configs[0]: refers to undefined config c: declare it under "configs:"', '2:54: services.a.models[0]: refers to undefined model m: declare it under "models:"']),
+    ("image: x, depends_on: [bb]", ["2:30: services.a.depends_on[0]: depends on undefined service 'bb', did you mean \"b\"?"]),
     ("image: x, links: ['zzz:q'], pid: 'service:yyy'", ["2:25: services.a.links[0]: depends on undefined service 'zzz': define it, or remove this", "2:35: services.a.pid: depends on undefined service 'yyy': define it, or remove this"]),
-    ("image: x, depends_on: [off]", ["2:17: services.a.depends_on.off: depends on 'off', which is disabled: enable a profile (p)"]),
-    ("image: x, depends_on: [a]", ["2:17: services.a.depends_on.a: dependency cycle detected: a -> a: remove one of these dependencies"]),
+    ("image: x, depends_on: [off]", ["2:30: services.a.depends_on[0]: depends on 'off', which is disabled: enable a profile (p)"]),
+    ("image: x, depends_on: [a]", ["2:30: services.a.depends_on[0]: dependency cycle detected: a -> a: remove one of these dependencies"]),
     ("extends: nope", ["2:7: services.a.extends: service 'nope' not found in compose.yaml: check its name"]),
     ("extends: {file: gone.yaml, service: x}", ["2:17: services.a.extends.file: gone.yaml: no such file: check the path"]),
     ("extends: a", ["2:7: services.a.extends: circular reference: a in compose.yaml -> a in compose.yaml: remove one extends"]),
@@ -97,7 +97,7 @@ def test_an_attribute(tmp_path: Path, attributes: str, lines: list[str]) -> None
 FILES = [
     ("services: {a: {image: x}}\nvolumes: {v: {external: true, driver: d}}\n", ["2:31: volumes.v.driver: an external volume takes no other attribute: remove it"]),
     ("services: {a: {image: x}}\nsecrets: {s: {}}\nconfigs: {c: {file: f, content: c}}\n", ["2:11: secrets.s: one of file, environment must be set: add one", "3:11: configs.c: file and content are mutually exclusive: keep one"]),
-    ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [c]}\n  c: {image: x, depends_on: [a]}\n", ["4:17: services.c.depends_on.a: dependency cycle detected: a -> b -> c -> a: remove one of these dependencies"]),
+    ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [c]}\n  c: {image: x, depends_on: [a]}\n", ["4:30: services.c.depends_on[0]: dependency cycle detected: a -> b -> c -> a: remove one of these dependencies"]),
     ("servces: {a: {image: x}}\n", ['1:1: servces: unknown attribute, did you mean "services"?']),
     ("services: {'a b': {image: x}}\n", ["1:12: services.a b: not a valid name: use letters, digits, dots, hyphens and underscores"]),
     ("services:\n  a: {image: x, image: y}\n  b: {tty: 5, image: x}\n1: 2\n", ["2:17: services.a.image: defined before, in line 2: remove one of the two", "3:7: services.b.tty: must be a boolean or a string, not an integer: put it in quotes", "4:1: non-string key at top level: 1: put it in quotes"]),
@@ -127,10 +127,10 @@ def test_all_phases_speak_in_one_run(tmp_path: Path) -> None:
     assert faults(tmp_path, text) == [
         "4:20: services.a.ports[1]: invalid port '2:y': 'y' is no port or range of ports",
         "5:5: services.a.tty: invalid boolean 'maybe': use true or false",
-        '6:5: services.a.networks.gone: refers to undefined network gone: declare it under "networks:"',
+        '6:16: services.a.networks[0]: refers to undefined network gone: declare it under "networks:"',
         "7:5: services.a.user: must be a string, not an integer: put it in quotes",
         "8:7: services.b.image: required variable Q is missing a value: set Q",
-        "8:24: services.b.depends_on.c: depends on undefined service 'c': define it, or remove this",
+        "8:37: services.b.depends_on[0]: depends on undefined service 'c': define it, or remove this",
         "compose.override.yaml:3:13: services.a.ports[0]: invalid port '9:x': 'x' is no port or range of ports".removeprefix(
             "compose.yaml:"
         ),
