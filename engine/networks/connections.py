@@ -72,8 +72,9 @@ class Connections:
                 if sandbox.dns_sockets:
                     served = Served(sandbox.pid, self.view(made, sandbox.dns_servers))
                     sockets, netns = sandbox.dns_sockets, sandbox.netns_fd
-                    await self._names.serve(sandbox.container_id, served, sockets, netns)
-                await self._names.join(made)
+                    await self._names.serve(sandbox.container_id, served, sockets, netns, made)
+                else:
+                    await self._names.join(made)
             except BaseException:
                 with trio.CancelScope(shield=True):
                     await self.detach(sandbox.container_id)

@@ -139,8 +139,9 @@ class Endpoint:
         return tuple(filter(None, (self.ipv4, self.ipv6)))
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored."""
-        return asdict(self)
+        """As it is stored; what is inside is shared, not copied (asdict would)."""
+        document = {name: getattr(self, name) for name in self.__slots__}
+        return {**document, "ports": tuple(asdict(port) for port in self.ports)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Endpoint:

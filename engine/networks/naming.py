@@ -67,13 +67,16 @@ class Names:
             await self._dns.stop()
 
     async def serve(
-        self, container: str, served: Served, sockets: tuple[int, int], netns_fd: int
-    ) -> None:
-        """A container gets a name server on its sockets."""
+        self, container: str, served: Served, sockets: tuple[int, int], netns_fd: int,
+        endpoints: Iterable[Endpoint] = (),
+    ) -> None:  # fmt: skip
+        """A container gets a name server on its sockets, and joins others' answers with `endpoints`."""
         self._ended.discard(container)
         self._served[container] = served
         fds = (*sockets, netns_fd) if served.view.upstreams else sockets
-        await self._tell(lambda dns: dns.add(container, served.view, fds))
+        members = [self._remember(endpoint) for endpoint in endpoints]
+        await self._tell(lambda dns: dns.add(container, served.view, fds, members))
+        self._announce()
 
     async def see(self, container: str, view: View) -> None:
         """What a container sees has changed."""

@@ -24,9 +24,17 @@ class Dns:
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
 
-    async def add(self, container: str, view: View, fds: tuple[int, ...]) -> None:
-        """Serve a container on its UDP and TCP sockets; a third descriptor is its namespace."""
-        await self._resident.perform(*fds, op="add", container=container, view=view.to_json())
+    async def add(
+        self, container: str, view: View, fds: tuple[int, ...], joined: Iterable[Member] = ()
+    ) -> None:
+        """Serve a container on its UDP and TCP sockets; a third descriptor is its namespace.
+
+        `joined` are members that come with it.
+        """
+        members = [member.to_json() for member in joined]
+        await self._resident.perform(
+            *fds, op="add", container=container, view=view.to_json(), members=members
+        )
 
     async def see(self, container: str, view: View) -> None:
         """What a container sees has changed. One that is not served is no error."""

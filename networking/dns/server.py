@@ -84,6 +84,8 @@ class Server:
         op = request["op"]
         if op == "add":
             self._add(request["container"], View.from_json(request["view"]), fds)
+            if request.get("members"):
+                self._change_zone("join", request)
         elif op == "see" and request["container"] in self.clients:
             client = self.clients[request["container"]]
             client.view = View.from_json(request["view"])

@@ -7,7 +7,7 @@ however many members there are.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ class Member:
     answering: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """As it travels to the server."""
-        return asdict(self)
+        """As it travels to the server (by hand: asdict copies every string, for ten times the CPU)."""
+        return {
+            "id": self.id, "network": self.network, "owner": self.owner, "names": self.names,
+            "addresses": self.addresses, "answering": self.answering,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Member:
@@ -51,7 +54,10 @@ class View:
 
     def to_json(self) -> dict[str, Any]:
         """As it travels to the server."""
-        return asdict(self)
+        return {
+            "networks": self.networks, "hosts": self.hosts, "links": self.links,
+            "upstreams": self.upstreams, "forward": self.forward,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,43 @@ def port_of(port: list[Any]) -> PortRules:
     return PortRules(protocol, host, host_port, ip_address(address), inner, routed)
 
 
-def make_link(route: Route, request: dict[str, Any], netns_fd: int) -> None:
-    """The veth pair or the macvlan. Raises OSError if the parent is not there."""
+class BridgedFrames:
+    """Whether bridged frames meet the firewall (br_netfilter) in the namespace of the first asker.
+
+    The values are read again each time, through descriptors that are kept: to look up a name below
+    /proc/sys costs the more the more namespaces there are.
+    """
+
+    def __init__(self) -> None:
+        self._opened: dict[str, int] = {}
+
+    def meet_firewall(self) -> bool:
+        """For either family."""
+        return any(self._is_set(name) for name in ("iptables", "ip6tables"))
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        while self._opened:
+            os.close(self._opened.popitem()[1])
+
+    def _is_set(self, name: str) -> bool:
+        try:
+            if name not in self._opened:
+                path = f"/proc/sys/net/bridge/bridge-nf-call-{name}"
+                self._opened[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return os.pread(self._opened[name], 2, 0).strip() == b"1"
+        except OSError:
+            return False  # this kernel has none, or not yet
+
+
+def make_link(
+    route: Route, request: dict[str, Any], netns_fd: int, *, hairpin: bool = False
+) -> None:
+    """The veth pair or the macvlan. Raises OSError if the parent is not there.
+
+    Frames of a bridge that meet the firewall come back to a container that asks for its own port:
+    `hairpin` lets them.
+    """
     parent = links.index_of(request["link"])
     mac = bytes.fromhex(request["mac"].replace(":", ""))
     peer = links.Peer(netns_fd, request["interface"], mac)
@@ -36,8 +72,6 @@ def make_link(route: Route, request: dict[str, Any], netns_fd: int) -> None:
         route.send(links.new_macvlan(parent, peer, request["mode"], request["mtu"]))
         return
     route.send(links.new_veth(request["veth"], parent, peer, request["mtu"]))
-    # Frames of a bridge that meet the firewall come back to a container that asks for its own port.
-    hairpin = any(_is_set(f"bridge/bridge-nf-call-{name}") for name in ("iptables", "ip6tables"))
     if hairpin or request["isolated"]:
         index = links.index_of(request["veth"])
         isolated = request["isolated"]
@@ -104,14 +138,6 @@ def delete_link(route: Route, name: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENODEV, errno.ENXIO):
             raise
-
-
-def _is_set(name: str) -> bool:
-    try:
-        with open(f"/proc/sys/net/{name}") as stream:
-            return stream.read().strip() == "1"
-    except OSError:
-        return False
 
 
 def _write(key: str, value: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from functools import cache
 from ipaddress import IPv4Address
 
 from networking.linux import nft
@@ -40,12 +41,21 @@ def name_server(udp_port: int, tcp_port: int) -> list[nft.Message]:
     """What is in the table."""
     out = [nft.chain(nft.IPV4, TABLE, CHAIN, "filter", _OUTPUT, -300)]
     for (protocol, checksum), port in ((_UDP, udp_port), (_TCP, tcp_port)):
-        kind = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([protocol]))
-        asked = _is(16, ADDRESS.packed, 1) + kind + _is(2, _word(PORT), 2)
-        answered = _is(12, ADDRESS.packed, 1) + kind + _is(0, _word(port), 2)
+        asked, answered, restored = _whichever_port(protocol, checksum)
         out.append(_rule(asked, nft.rewrite(2, 2, _word(port), checksum)))
-        out.append(_rule(answered, nft.rewrite(2, 0, _word(PORT), checksum)))
+        out.append(_rule(answered, _is(0, _word(port), 2), restored))
     return out
+
+
+@cache
+def _whichever_port(protocol: int, checksum: int) -> tuple[bytes, bytes, bytes]:
+    """What is the same in every container: a question, an answer, and the port it is to come from."""
+    kind = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([protocol]))
+    return (
+        _is(16, ADDRESS.packed, 1) + kind + _is(2, _word(PORT), 2),
+        _is(12, ADDRESS.packed, 1) + kind,
+        nft.rewrite(2, 0, _word(PORT), checksum),
+    )
 
 
 def _rule(*expressions: bytes) -> nft.Message:

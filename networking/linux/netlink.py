@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,9 +161,17 @@ def entered(netns_fd: int) -> Iterator[None]:
         os.close(home)
 
 
-def _setns(fd: int) -> None:
+@cache
+def _libc() -> Any:
+    """Opened by who needs it first, and kept: it is asked for at every endpoint."""
     import ctypes
 
-    if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) != 0:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _setns(fd: int) -> None:
+    if _libc().setns(fd, CLONE_NEWNET) != 0:
+        import ctypes
+
         code = ctypes.get_errno()
         raise OSError(code, f"cannot enter the network namespace: {os.strerror(code)}")

@@ -28,6 +28,7 @@ class Worker:
     def __init__(self) -> None:
         self.route = Route()
         self.rules = nft.Tables()
+        self.bridged = endpoints.BridgedFrames()
         self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
             "open": self.open_table,
             "reset": self.reset,
@@ -117,7 +118,8 @@ class Worker:
             member = ruleset.endpoint(request["table"], endpoints.rules_of(request))
             self.rules.apply(member)
         try:
-            endpoints.make_link(self.route, request, fds[0])
+            hairpin = self.bridged.meet_firewall()
+            endpoints.make_link(self.route, request, fds[0], hairpin=hairpin)
             with inside(fds[0]) as inner:
                 endpoints.configure(inner, request)
                 if request.get("dns"):

@@ -232,6 +232,7 @@ class Lab:
         """Everything gone: namespaces take their links and rules along."""
         self.worker.route.close()
         self.worker.rules.close()
+        self.worker.bridged.close()
         for site in self._sites:
             for one in site.opened:
                 one.close()
