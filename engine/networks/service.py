@@ -85,6 +85,7 @@ class Networks:
 
     async def open(self) -> None:
         """Make the predefined networks; bring about what is needed of rules and links."""
+        await self._worker.perform("begin")
         await self._names.open()
         for name, driver in (("host", "host"), ("none", "null")):
             if self._records.named(name) is None:
@@ -110,7 +111,9 @@ class Networks:
         async with self._turn:
             if not self._resting:
                 return
-            await self._worker.perform("open", veth_prefix=self._veth_prefix)
+            opened = await self._worker.perform("open", veth_prefix=self._veth_prefix)
+            if opened["found"]:  # an earlier engine's
+                await self._reset_rules(self._records.endpoints())
             for network in self.all():
                 if network.has_bridge:
                     await self._make_link(network)
@@ -123,12 +126,13 @@ class Networks:
                 await self._leave_the_host()
 
     async def _leave_the_host(self) -> None:
-        for network in self.all():
-            if network.has_bridge:
-                await wait_unused(network.link, self._veth_prefix)
-                await self._worker.perform("remove_network", **self._order(network))
+        bridged = [network for network in self.all() if network.has_bridge]
+        for network in bridged:
+            await wait_unused(network.link, self._veth_prefix)
+        await self._worker.perform("close")  # first: what is found may be of another layout
+        for network in bridged:
+            await self._worker.perform("remove_network", **self._order(network))
         await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=[])
-        await self._worker.perform("close")
         self._resting = True
 
     def _overlays(self) -> set[str]:

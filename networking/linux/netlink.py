@@ -87,6 +87,8 @@ class Route:
 
         The kernel takes each for itself: those beside a refused one are in effect.
         """
+        if not messages:
+            return
         batch = b""
         first = self._sequence + 1
         for message in messages:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from networking.linux import links
 from networking.linux.endpoints import delete_link
@@ -33,8 +33,15 @@ def rules_of(request: dict[str, Any]) -> NetworkRules:
     )
 
 
-def make_bridge(route: Route, request: dict[str, Any]) -> bool:
-    """The bridge of a network; True if it was made, False if one of that name was there.
+class Bridge(NamedTuple):
+    """Whether a network's bridge is new, and whether it is this engine's: a person may have made it."""
+
+    new: bool
+    ours: bool
+
+
+def make_bridge(route: Route, request: dict[str, Any]) -> Bridge:
+    """The bridge of a network, made or found.
 
     One that is another engine's, or no bridge, is a FileExistsError.
     """
@@ -46,7 +53,7 @@ def make_bridge(route: Route, request: dict[str, Any]) -> bool:
         if error.errno != errno.EEXIST:
             raise
     else:
-        return True
+        return Bridge(new=True, ours=True)
     found = next(link for link in links.all_links(route) if link.name == name)
     foreign = found.alias.startswith(OWNER) and found.alias != request["table"]
     if found.kind != "bridge" or foreign:
@@ -54,7 +61,7 @@ def make_bridge(route: Route, request: dict[str, Any]) -> bool:
         raise FileExistsError(
             errno.EEXIST, f"there is a {found.kind or 'link'} {name}{owner} already"
         )
-    return bool(found.alias == request["table"])
+    return Bridge(new=False, ours=found.alias == request["table"])
 
 
 def configure_bridge(route: Route, request: dict[str, Any]) -> None:

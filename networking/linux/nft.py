@@ -155,10 +155,16 @@ class Message:
     flags: int = 0
 
 
-def table(family: int, table_name: str, *, delete: bool = False, new: bool = False) -> Message:
+def table(
+    family: int, table_name: str, *, delete: bool = False, new: bool = False, comment: str = ""
+) -> Message:
     """Make or delete a table with all that is in it; a `new` one must not be there (EEXIST)."""
     flags = 0 if delete else CREATE | (EXCLUSIVE if new else 0)
-    return Message(DELTABLE if delete else NEWTABLE, family, name(1, table_name), flags)
+    body = name(1, table_name)
+    if comment:  # as nft(8) keeps it: kind 0, its length, the words
+        words = comment.encode() + b"\0"
+        body += attr(6, bytes([0, len(words)]) + words)
+    return Message(DELTABLE if delete else NEWTABLE, family, body, flags)
 
 
 def chain(
@@ -287,18 +293,37 @@ def apply_batch(messages: list[Message]) -> None:
         opened.apply(messages)
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that is there; `comment` is its maker's, "" for none."""
+
+    family: int
+    name: str
+    comment: str = ""
+
+
 def tables() -> list[tuple[int, str]]:
     """(family, name) of every table of this network namespace."""
-    found: list[tuple[int, str]] = []
+    return [(table.family, table.name) for table in described_tables()]
+
+
+def described_tables() -> list[Table]:
+    """Every table of this network namespace."""
+    found: list[Table] = []
     with _open() as netlink:
         netlink.send(_envelope(NFNL_SUBSYS_NFTABLES << 8 | GETTABLE, 0x300, 1, 0, 0, b""))
         while True:
             for kind, _, body in _messages(netlink.recv(1 << 16)):
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
                     return found
-                for attribute, value in attributes(body[4:]):
-                    if attribute == 1:
-                        found.append((body[0], value.rstrip(b"\0").decode()))
+                facts = dict(attributes(body[4:]))
+                words = facts.get(6, b"")
+                comment = words[2:].rstrip(b"\0") if words[:1] == b"\0" else b""
+                found.append(
+                    Table(
+                        body[0], facts[1].rstrip(b"\0").decode(), comment.decode("utf-8", "replace")
+                    )
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ Address = IPv4Address | IPv6Address
 Block = IPv4Network | IPv6Network
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+#: On our tables, for people, and for who looks for what a dead engine has left (networking.linux.leftovers).
+COMMENT = "rules of a pycompose engine"
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 _PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = 0, 1, 2, 3, 4
 _IIFNAME, _OIFNAME, _NFPROTO, _L4PROTO, _ETHER_TYPE = 6, 7, 15, 16, 1
@@ -97,7 +99,7 @@ class PortRules:
 def create(table: str, veth_prefix: str) -> list[nft.Message]:
     """The whole ruleset, with empty sets."""
     inet, bridge = nft.INET, nft.BRIDGE
-    out = [nft.table(inet, table), nft.table(bridge, table)]
+    out = [nft.table(family, table, comment=COMMENT) for family in (inet, bridge)]
     for number, shape in enumerate((*SETS, *BRIDGE_SETS), start=1):
         family = bridge if shape in BRIDGE_SETS else inet
         out.append(nft.make_set(family, table, shape, number))

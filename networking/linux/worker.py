@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from networking.linux import endpoints, links, networks, nft, ruleset
+from networking.linux import endpoints, leftovers, links, networks, nft, ruleset
 from networking.linux.inner import redirect_names
 from networking.linux.netlink import Route, inside
 
@@ -28,8 +28,10 @@ class Worker:
     def __init__(self) -> None:
         self.route = Route()
         self.rules = nft.Tables()
+        self.name: socket.socket | None = None  # the engine's, held
         self.bridged = endpoints.BridgedFrames()
         self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
+            "begin": self.begin,
             "open": self.open_table,
             "reset": self.reset,
             "close": self.close_table,
@@ -47,18 +49,23 @@ class Worker:
         """Do one operation. Raises OSError, with everything undone."""
         return self.operations[request["op"]](request, fds)
 
-    def open_table(self, request: dict[str, Any], _fds: list[int]) -> None:
-        """The engine's ruleset, if it is not there yet: what an earlier engine left stays in force."""
+    def begin(self, request: dict[str, Any], _fds: list[int]) -> list[str]:
+        """The engine is there: its links and tables are its own. What dead ones have left, removed."""
+        if self.name is None:
+            self.name = leftovers.take_name(request["table"], leftovers.PATIENCE)
+        return leftovers.sweep_dead(self.route, self.rules, request["table"])
+
+    def open_table(self, request: dict[str, Any], _fds: list[int]) -> dict[str, bool]:
+        """The engine's ruleset. One that is `found` stays in force, and is to be `reset`.
+
+        An earlier engine's may be of another layout, in which no element of ours has a place.
+        """
         networks.forward_packets()
         name = request["table"]
-        there = {(nft.INET, name), (nft.BRIDGE, name)} & set(nft.tables())
-        if len(there) == 2:
-            return
-        batch = ruleset.create(name, request["veth_prefix"])
-        if there:
-            self._replace(name, batch)
-        else:  # without a word of deletion, which the kernel takes its time for
-            self.rules.apply(batch)
+        found = any(there == name for _, there in nft.tables())
+        if not found:  # without a word of deletion, which the kernel takes its time for
+            self.rules.apply(ruleset.create(name, request["veth_prefix"]))
+        return {"found": found}
 
     def reset(self, request: dict[str, Any], fds: list[int]) -> None:
         """A fresh ruleset with all that is in the descriptor's JSON, in the old one's place at once."""
@@ -92,17 +99,17 @@ class Worker:
         return gone
 
     def add_network(self, request: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
-        """A bridge with its gateways, known to the rules. Tells whether it was made or found."""
-        made = networks.make_bridge(self.route, request)
+        """A bridge with its gateways, known to the rules. Tells whether it is ours to delete."""
+        bridge = networks.make_bridge(self.route, request)
         try:
             networks.configure_bridge(self.route, request)
             batch = ruleset.network(request["table"], networks.rules_of(request))
             self.rules.apply(batch)
         except OSError:
-            if made:
+            if bridge.new:
                 networks.delete_bridge(self.route, request)
             raise
-        return {"made": made}
+        return {"made": bridge.ours}
 
     def remove_network(self, request: dict[str, Any], _fds: list[int]) -> None:
         """What the rules know of a network, and its bridge if it is ours."""

@@ -147,16 +147,17 @@ class Site:
 
 
 class Lab:
-    """A host with a network worker and its rules, and sites around it."""
+    """A host with a network worker and its rules, and sites around it; several may be on one host."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Site | None = None) -> None:
         self.id = secrets.token_hex(6)
         self.table = f"pycompose-{self.id}"
         self.prefix = f"ve{self.id[:4]}"
         self._sites: list[Site] = []
-        self.host = self.site("host")
+        self.host = host or self.site("host")
         with self.host.entered():
             self.worker = Worker()
+        self.perform("begin")
         self.perform("open", veth_prefix=self.prefix)
 
     def site(self, name: str = "") -> Site:
@@ -228,8 +229,14 @@ class Lab:
                 where.run("ip", "addr", "add", address, "dev", link, *flags)
             where.run("ip", "link", "set", link, "up")
 
+    def die(self) -> None:
+        """The worker's end as others see it: nobody has the engine's name any more."""
+        if self.worker.name is not None:
+            self.worker.name.close()
+
     def close(self) -> None:
         """Everything gone: namespaces take their links and rules along."""
+        self.die()
         self.worker.route.close()
         self.worker.rules.close()
         self.worker.bridged.close()

@@ -152,6 +152,37 @@ def test_an_engine_that_comes_back_finds_the_rules_in_force(lab: Lab) -> None:
     assert elements(lab, "inet", "bridges") == 1
 
 
+def test_an_engine_replaces_an_older_ones_table_whatever_is_in_it(lab: Lab) -> None:
+    network = lab.network("br-a", "10.1.0.1/24")
+    a, b = lab.container(network, "10.1.0.2/24"), lab.container(network, "10.1.0.3/24")
+    old = nft.SetShape("bridges", 7, 4)  # of addresses, where ours has names
+    with lab.host.entered():
+        nft.apply_batch(
+            [
+                nft.table(nft.INET, lab.table, delete=True),
+                nft.table(nft.INET, lab.table),
+                nft.make_set(nft.INET, lab.table, old, 1),
+                nft.chain(nft.INET, lab.table, "input", "filter", 2, 0),
+                nft.rule(nft.INET, lab.table, "input", nft.verdict(nft.DROP)),
+            ]
+        )
+    with pytest.raises(nft.NftError):
+        lab.perform("add_network", **network)
+    assert lab.perform("open", veth_prefix=lab.prefix) == {"found": True}
+    everything = {"networks": [network], "endpoints": [a.endpoint, b.endpoint], "ports": []}
+    memory = os.memfd_create("rules")
+    os.write(memory, json.dumps(everything).encode())
+    os.lseek(memory, 0, os.SEEK_SET)
+    lab.perform("reset", memory, veth_prefix=lab.prefix)
+    os.close(memory)
+    lab.perform("add_network", **network)
+    assert elements(lab, "inet", "bridges") == 1
+    assert elements(lab, "bridge", "stations") == 2
+    server = lab.host.listen("10.1.0.1", 80)
+    a.connect("10.1.0.1", 80).close()
+    assert echo_once(server)[0] == "10.1.0.2"
+
+
 def test_stale_links_of_the_engine_are_swept_and_nothing_else(lab: Lab) -> None:
     known = lab.network("br-a", "10.1.0.1/24")
     stale = lab.network("br-b", "10.2.0.1/24")

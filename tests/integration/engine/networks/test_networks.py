@@ -247,6 +247,38 @@ def test_the_host_is_left_alone_while_nobody_needs_it(town: Town) -> None:
     assert left() == []
 
 
+def test_an_engine_takes_over_from_an_older_version_and_from_dead_ones(town: Town) -> None:
+    town.network("net")
+    box, client = town.run("first", "net", host_config=published(8123)), town.run("second", "net")
+    link = town.client.networks.get("net").id[:12]
+    dead = "pycompose-0123456789ab"
+
+    def meanwhile() -> None:
+        """The table has another layout; a third engine has lost its root, and left a bridge."""
+        town.host.run("ip", "link", "add", "br-dead", "type", "bridge")
+        town.host.run("ip", "link", "set", "br-dead", "alias", dead)
+        with town.host.entered():
+            (own,) = {name for _, name in nft.tables()}
+            tables = [nft.table(family, own) for family in (nft.INET, nft.BRIDGE)]
+            deleted = [nft.table(family, own, delete=True) for family in (nft.INET, nft.BRIDGE)]
+            old = nft.make_set(nft.INET, own, nft.SetShape("bridges", 7, 4), 1)
+            nft.apply_batch([*deleted, *tables, old])
+
+    town.kill_engine(meanwhile)
+    assert "br-dead" not in town.host.links()
+    assert f"br-{link}" in town.host.links()
+    server = box.site.listen("0.0.0.0", 80)
+    assert town.host.reaches("127.0.0.1", 8123, timeout=2)
+    assert client.site.reaches(box.address("net"), 80, timeout=2)
+    town.network("more")
+    assert town.run("third", "more").address("more")
+    assert server
+
+
+def published(port: int) -> dict[str, object]:
+    return {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": str(port)}]}}
+
+
 def test_networks_made_at_once_have_subnets_of_their_own(town: Town) -> None:
     names = [f"crowd{number}" for number in range(8)]
     with ThreadPoolExecutor(8) as pool:

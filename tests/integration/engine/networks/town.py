@@ -19,7 +19,7 @@ from tests.integration.networking.lab import Site, new_namespace
 from tests.own_engine import OwnEngine, running_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 IMAGE = "busybox:bench"
@@ -131,8 +131,8 @@ class Town:
             container.remove(force=True)
         self.client.networks.prune()
 
-    def kill_engine(self) -> None:
-        """The engine dies as by the OOM killer, and another one takes over."""
+    def kill_engine(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The engine dies as by the OOM killer, something happens, and another one takes over."""
         import signal
 
         pidfd = os.pidfd_open(self.engine.pid)
@@ -141,6 +141,7 @@ class Town:
             _wait_gone(pidfd)
         finally:
             os.close(pidfd)
+        meanwhile()
         started = self.engine.command("serve", "--detach")
         assert started.returncode == 0, started.stderr
 
