@@ -17,7 +17,7 @@ from compose.loader.interpolate import interpolate
 from compose.loader.legacy import NOTE
 from compose.loader.merge import merge, without
 from compose.loader.settings import read_env_file, unset_warning
-from compose.loader.tree import FaultError, dotted
+from compose.loader.tree import FaultError, dotted, kind
 from compose.loader.unique import unique
 from compose.loader.validate import validate
 from compose.model.record import Record
@@ -158,9 +158,11 @@ class Assembly:
         self, tree: dict[str, Any], document: Document, file: str, scope: Scope
     ) -> dict[str, Any]:
         services = tree.get("services")
-        if services is None and "services" in tree:
-            problem = "must be a mapping, not null: remove it, or write services below it"
-            raise FaultError(("services",), problem)
+        if "services" in tree and not isinstance(services, dict):
+            advice = (
+                "remove it, or write services below it" if services is None else "write a mapping"
+            )
+            raise FaultError(("services",), f"must be a mapping, not {kind(services)}: {advice}")
         if services is None or not any(
             isinstance(service, dict) and "extends" in service
             for service in (services.values() if isinstance(services, dict) else ())
@@ -221,6 +223,7 @@ class Assembly:
             return tree
         from compose.loader import include
 
+        include.check_sections(tree)
         for entry in include.entries(tree["include"]):
             inner = self._scope_of(entry, file, scope)
             files = [self._local(path, scope, entry.place) for path in entry.paths]

@@ -53,6 +53,14 @@ def _texts(value: Any, place: tuple[str | int, ...]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def check_sections(tree: dict[str, Any]) -> None:
+    """Raises FaultError for a section that is no mapping, so that nothing can be put into it."""
+    for section in _SECTIONS:
+        value = tree.get(section)
+        if not isinstance(value, dict | None):
+            raise FaultError((section,), f"must be a mapping, not {kind(value)}: write a mapping")
+
+
 def import_into(tree: dict[str, Any], included: dict[str, Any]) -> dict[str, Any]:
     """The tree with the resources of an included one. Raises FaultError if both define one differently."""
     merged = dict(tree)

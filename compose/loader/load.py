@@ -160,9 +160,9 @@ class _Run:
             resolve_paths=request.resolve_paths,
         )
         if not tree:
-            file = self._disk.shown(settings.files[0])
+            files = " and ".join(map(self._disk.shown, settings.files))
             raise self._assembly.located(
-                FaultError((), f"{file} is an empty compose file: add services", ())
+                FaultError((), f"{files}: an empty compose file: add services", ())
             )
         if not settings.name:
             raise ProjectError("project name must not be empty: give one with --project-name")
