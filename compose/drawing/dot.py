@@ -62,7 +62,7 @@ def networks(picture: NetworkMap) -> str:
         label = "\n".join([card.name, *([card.image] if card.image else []), card.state])
         lines.append(f"  {quoted(card.name)} [label={quoted(label)}];")
         for name in card.networks:
-            addresses = [one.addresses[name] for one in card.containers if one.addresses.get(name)]
+            addresses = [a for one in card.containers for a in one.addresses.get(name, ())]
             end = quoted("network " + name)
             lines.append(f"  {quoted(card.name)} -- {end} [label={quoted(chr(10).join(addresses))}];")  # fmt: skip
         for port in card.ports:

@@ -52,8 +52,10 @@ def networks(picture: NetworkMap) -> str:
         lines.append(f"  n{number}([{label(text)}]):::network")
         for card in picture.services:
             if network.name in card.networks:
-                addresses = [one.addresses.get(network.name, "") for one in card.containers]
-                said = ", ".join(filter(None, addresses))
+                addresses = [
+                    a for one in card.containers for a in one.addresses.get(network.name, ())
+                ]
+                said = ", ".join(addresses)
                 lines.append(f"  {ids[card.name]} ---{f'|{label(said)}|' if said else ''} n{number}")  # fmt: skip
     for number, volume in enumerate(picture.volumes):
         lines.append(f"  v{number}[({label(volume)})]:::volume")

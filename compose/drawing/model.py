@@ -69,12 +69,12 @@ class NetworkNode(Record):
 
 
 class ContainerLine(Record):
-    """A container: its short name, its state, and its address on each network (the engine's name)."""
+    """A container: its short name, its state, and its addresses on each network (the engine's name)."""
 
     name: str
     state: str
     health: str = ""
-    addresses: Mapping[str, str] = EMPTY
+    addresses: Mapping[str, tuple[str, ...]] = EMPTY
 
 
 class MountLine(Record):

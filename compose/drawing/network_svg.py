@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MARGIN, GUTTER, HEAD = 28.0, 196.0, 58.0
 CARD, GAP, LINE = 232.0, 34.0, 17.0
-PILL, BUS, DRUM = 22.0, 66.0, (150.0, 50.0)
+PILL, BUS, DRUM = 22.0, 76.0, (150.0, 50.0)
 #: So many containers and addresses are listed; the rest is counted.
 MOST = 4
 
@@ -190,6 +190,7 @@ def bus(network: NetworkNode, at: int, frame: Frame) -> str:
     left = MARGIN + GUTTER - 14
     way = "internal: no way out" if network.internal else f"way out: {network.gateway}" if network.gateway else "no gateway"  # fmt: skip
     what = " · ".join(filter(None, (network.driver, *network.subnets[:1])))
+    more = ", ".join(network.subnets[1:])
     return element(
         "g",
         "".join([
@@ -197,7 +198,8 @@ def bus(network: NetworkNode, at: int, frame: Frame) -> str:
             element("line", x1=left, y1=y, x2=frame.width - MARGIN, y2=y, stroke=stroke, stroke_width=7, stroke_linecap="round", opacity=0.85),
             text(MARGIN, y - 8, cut(network.key, GUTTER - 24, 15), "title", style=f"fill:{stroke}"),
             text(MARGIN, y + 8, cut(what, GUTTER - 24), "small"),
-            text(MARGIN, y + 23, cut(way + (" · external" if network.external else ""), GUTTER - 24), "small"),
+            text(MARGIN, y + (38 if more else 23), cut(way + (" · external" if network.external else ""), GUTTER - 24), "small"),
+            *([text(MARGIN, y + 23, cut(more, GUTTER - 24), "small")] if more else []),
         ]),
     )  # fmt: skip
 
@@ -213,14 +215,28 @@ def wires(
             continue
         x, y = slots[name], frame.bus + order[name] * BUS
         stroke, _, _ = COLOURS[order[name] % len(COLOURS)]
-        parts.append(path(f"M{number(x)} {number(bottom)} V{number(y)}", "wire", stroke=stroke))
-        parts.append(element("circle", cx=x, cy=y, r=6.5, fill=stroke))
-        parts.append(element("circle", cx=x, cy=y, r=2.6, fill="#ffffff"))
-        found = [one.addresses[name] for one in card.containers if one.addresses.get(name)]
-        shown = found[:2] if len(found) <= 2 else [found[0], f"and {len(found) - 1} more"]
+        found = [
+            (one.name, one.addresses[name]) for one in card.containers if one.addresses.get(name)
+        ]
+        wire = [
+            element("title", "\n".join(f"{who}: {', '.join(own)}" for who, own in found)),
+            path(f"M{number(x)} {number(bottom)} V{number(y)}", "wire", stroke=stroke),
+            element("circle", cx=x, cy=y, r=6.5, fill=stroke),
+            element("circle", cx=x, cy=y, r=2.6, fill="#ffffff"),
+        ]
+        shown = beside(found)
         for at, words in enumerate(shown):
-            parts.append(text(x + 9, y - 10 - 13 * (len(shown) - 1 - at), words, "mono halo"))
+            wire.append(text(x + 9, y - 10 - 13 * (len(shown) - 1 - at), words, "mono halo"))
+        parts.append(element("g", "".join(wire)))
     return parts
+
+
+def beside(found: list[tuple[str, tuple[str, ...]]]) -> list[str]:
+    """The two lines of addresses there is room for: both families of one container, or two of many."""
+    if len(found) == 1:
+        return list(found[0][1])
+    first = [own[0] for _, own in found]
+    return first if len(first) <= 2 else [first[0], f"and {len(first) - 1} more"]
 
 
 def mount_line(x: float, drum_left: float, frame: Frame) -> str:

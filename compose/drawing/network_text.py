@@ -15,7 +15,7 @@ def network_text(picture: NetworkMap) -> str:
         facts = [network.driver, *network.subnets, *(["internal"] if network.internal else [])]
         lines.append(f"├── network {network.key}  [{', '.join(filter(None, facts))}]")
         members = [
-            (one.name, one.addresses.get(network.name, ""), card.state)
+            (one.name, ", ".join(one.addresses.get(network.name, ())), card.state)
             for card in picture.services
             if network.name in card.networks
             for one in card.containers

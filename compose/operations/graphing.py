@@ -149,7 +149,7 @@ def container_of(item: Row) -> ContainerLine:
         state,
         health_of(item.get("Status", "")) if state == "running" else "",
         {
-            name: str(end.get("IPAddress") or end.get("GlobalIPv6Address") or "")
+            name: tuple(str(end[key]) for key in ("IPAddress", "GlobalIPv6Address") if end.get(key))
             for name, end in ends.items()
         },
     )

@@ -101,7 +101,7 @@ def test_the_map_of_a_running_project() -> None:
     ]
     cards = {card.name: card for card in picture.services}
     assert cards["api"].state == "unhealthy"
-    assert [one.addresses["shop_back"] for one in cards["api"].containers] == ["10.1.0.2", "10.1.0.3"]  # fmt: skip
+    assert [one.addresses["shop_back"] for one in cards["api"].containers] == [("10.1.0.2",), ("10.1.0.3",)]  # fmt: skip
     assert [(m.kind, m.name, m.read_only) for m in cards["api"].mounts] == [
         ("volume", "data", False), ("bind", "./site", True),
     ]  # fmt: skip
@@ -109,6 +109,17 @@ def test_the_map_of_a_running_project() -> None:
     assert (cards["side"].mode, cards["probe"].mode) == ("the network of web", "the host's network")
     assert cards["probe"].networks == ()
     assert network_text(picture).splitlines()[-1] == "└── volume data  api:/data"
+
+
+def test_both_families_of_a_network_are_in_every_picture() -> None:
+    pools = [{"Subnet": "10.1.0.0/16", "Gateway": "10.1.0.1"}, {"Subnet": "fd00:1::/64"}]
+    network = {"Name": "both", "Driver": "bridge", "Labels": {}, "IPAM": {"Config": pools}}
+    ends = {"both": {"IPAddress": "10.1.0.2", "GlobalIPv6Address": "fd00:1::2"}}
+    picture = map_of("shop", [container("web", NetworkSettings={"Networks": ends})], [network])
+    for draw in (network_svg, dot.networks, mermaid.networks, network_text):
+        said = draw(picture)
+        assert all(one in said for one in ("10.1.0.2", "fd00:1::2", "fd00:1::/64")), said
+    assert "<title>web-1: 10.1.0.2, fd00:1::2</title>" in network_svg(picture)
 
 
 @pytest.mark.parametrize("name", ["dependencies", "networks"])
