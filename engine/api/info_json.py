@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.api.times import rfc3339
+from engine.containers import cdi
 
 if TYPE_CHECKING:
     from engine.api.engine import Engine
@@ -55,7 +56,7 @@ def info_json(engine: Engine, counts: Counts) -> dict[str, Any]:
             "Volume": ["local"],
             "Network": ["bridge", "host", "null"],
             "Authorization": None,
-            "Log": ["json-file", "local", "none"],
+            "Log": ["journald", "json-file", "local", "none", "syslog"],
         },
         **_limits(host),
         "IPv4Forwarding": _sysctl("net/ipv4/ip_forward") == "1",
@@ -100,7 +101,10 @@ def info_json(engine: Engine, counts: Counts) -> dict[str, Any]:
         "SecurityOptions": _security(host),
         "ProductLicense": "Apache-2.0",
         "FirewallBackend": {"Driver": "nftables"},
-        "CDISpecDirs": [],
+        "CDISpecDirs": list(cdi.folders()),
+        "DiscoveredDevices": [
+            {"Source": "cdi", "ID": name} for name in cdi.read_catalogue(cdi.folders()).devices
+        ],
         "Warnings": warnings(host) or None,
     }  # fmt: skip
 

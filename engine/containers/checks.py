@@ -187,5 +187,5 @@ def check_devices(host: HostConfig) -> None:
         if not device.path_on_host.startswith("/"):
             raise InvalidRequestError(
                 f"bad device path: {device.path_on_host!r} must be absolute",
-                hint="devices by name (CDI) are not supported",
+                hint="a device by name (CDI) is a device request of the driver cdi",
             )

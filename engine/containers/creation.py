@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers import checks, docker_json, restart
 from engine.containers.config import Config, HealthConfig
+from engine.containers.device_requests import check_requests
 from engine.containers.log_options import check_log_driver
 from engine.containers.model import Container, EndpointSettings
 from engine.containers.mounts import decide_mounts
@@ -150,17 +151,12 @@ def _check(config: Config, host_config: HostConfig) -> None:
     checks.check_limits(host_config)
     checks.check_modes(config, host_config)
     checks.check_devices(host_config)
+    check_requests(host_config.device_requests)
     if config.healthcheck:
         checks.check_health(config.healthcheck)
     if config.stop_signal:
         parse_signal(config.stop_signal)
     check_log_driver(host_config.log_config.type)
-    if host_config.device_requests:
-        wanted = [list(names) for r in host_config.device_requests for names in r.capabilities]
-        raise NotSupportedError(
-            f'could not select device driver "" with capabilities: {wanted}: '
-            "devices by request (gpus) are not supported yet"
-        )
     if host_config.storage_opt:
         raise NotSupportedError(
             f"storage_opt {', '.join(host_config.storage_opt)} is not supported: overlay has no quota here"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from engine.containers.health import OUTPUT_LIMIT, go_duration
-from engine.containers.inputs import environment, seccomp_choice
+from engine.containers.inputs import environment, seccomp_choice, with_edits
 from engine.containers.model import Exec, ExecRequest, HealthLog
 from engine.errors import ConflictError, EngineError, InvalidRequestError, NotFoundError
 from engine.processes.client import StartError, read_exit
@@ -239,6 +239,8 @@ class Execs:
                 )
         given = {entry.partition("=")[0] for entry in request.env}
         base = environment(replace(container.config, tty=request.tty))
+        if container.host_config.device_requests:  # what its devices brought holds here too
+            base = with_edits(base, tuple(e for e in own.env if e not in base))
         env = (*(e for e in base if e.partition("=")[0] not in given), *request.env)
         return Process(
             args=request.cmd,

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from engine.containers.cdi import NOTHING
 from engine.containers.checks import parse_set
 from engine.containers.log_options import log_target
 from engine.errors import InvalidRequestError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from engine.containers.cdi import Edits
     from engine.containers.config import Config, DeviceMapping, HostConfig, ThrottleDevice
     from engine.containers.model import Container
     from engine.host import HostFacts
@@ -44,10 +46,12 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
     dns: bool,
     seccomp: str,
     shm: str = "private",
+    edits: Edits = NOTHING,
 ) -> ContainerInputs:
-    """All that the compiler needs to know. Raises InvalidRequestError."""
+    """All that the compiler needs to know; `edits` come with devices. Raises InvalidRequestError."""
     config, host = container.config, container.host_config
     devices, rules = _devices(host.devices)
+    devices, rules = (*devices, *edits.nodes), (*rules, *edits.rules)
     if host.privileged:
         given = {node.path for node in devices}
         devices = (*(n for n in host_devices("/dev") if n.path not in given), *devices)
@@ -59,12 +63,12 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
             host.readonly_rootfs,
         ),
         args=(container.path, *container.args),
-        env=environment(config),
+        env=with_edits(environment(config), edits.env),
         run_dir=str(run_dir),
         log=log_target(container, str(folder / f"{container.id}-json.log")),
         cwd=config.working_dir or "/",
         user=config.user,
-        groups=tuple(host.group_add or ()),
+        groups=(*(host.group_add or ()), *edits.groups),
         terminal=config.tty,
         terminal_size=_size(host.console_size) if config.tty else None,
         stdin_open=config.open_stdin,
@@ -81,7 +85,7 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
         ),
         sysctls=tuple((host.sysctls or {}).items()),
         limits=limits_of(host),
-        mounts=mounts,
+        mounts=(*mounts, *edits.mounts),
         devices=devices,
         device_rules=(*rules, *(parse_rule(text) for text in host.device_cgroup_rules or ())),
         shm_size=host.shm_size,
@@ -105,6 +109,12 @@ def environment(config: Config) -> tuple[str, ...]:
         extra["TERM"] = "xterm"
     added = tuple(f"{key}={value}" for key, value in extra.items() if key not in have and value)
     return (*added, *config.env)
+
+
+def with_edits(env: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """What devices say goes before the container's own."""
+    names = {entry.partition("=")[0] for entry in more}
+    return (*(entry for entry in env if entry.partition("=")[0] not in names), *more)
 
 
 def limits_of(host: HostConfig) -> Limits:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from engine.containers import netfiles
+from engine.containers.device_requests import device_edits
 from engine.containers.image_mounts import overlay_options
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
@@ -110,6 +111,7 @@ class Launcher:
             cache = str(self._layout.seccomp_cache)
             profile = compiled_profile(held.effective, self._host.machine, cache, custom)
         keeper = keeper_of(container.id, self._registry.all())
+        edits = device_edits(host_config.device_requests)
         inputs = container_inputs(
             _without_net_sysctls(container) if keeper else container,
             engine_id=self._engine_id,
@@ -124,9 +126,10 @@ class Launcher:
             dns=bool(container.networks),
             seccomp=profile,
             shm=self._shm(container),
+            edits=edits,
         )
         compiled = compile_container(inputs, self._host)
-        return compiled.spec, compiled.warnings
+        return compiled.spec, (*compiled.warnings, *edits.warnings)
 
     async def launch(
         self, container: Container, before_start: Callable[[Monitor], Awaitable[None]]
