@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: For so long lines wait for earlier ones of other containers, in seconds.
 WINDOW = 0.025
 #: For so long a container that follows one that has ended is waited for, in seconds.
-GRACE = 0.6
+GRACE = 2.0
 
 
 class OrderedLines:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import EngineError, ForbiddenError, InvalidRequestError
+from engine.images.unpack import BoundedEntry
 from engine.runtime import syscalls as sc
 from engine.runtime.mounting import open_or_make
 
@@ -47,7 +48,7 @@ def read_tar(stream: HashedReader, root: int, folder: str, rules: Rules) -> None
     written, EngineError where the disk refuses.
     """
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedEntry) as archive:
             unpacking = _Unpacking(archive, root, folder.rstrip("/"), rules)
             for entry in archive:
                 unpacking.take(entry)

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import tarfile
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 from engine.errors import HostLimitError, InvalidRequestError
 from engine.runtime import syscalls as sc
@@ -41,12 +41,14 @@ _RESOLVE = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS
 class BoundedEntry(tarfile.TarInfo):
     """An entry whose names and attributes have a size that memory can hold."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Refuses what tarfile would read whole, however large it says it is."""
-        entry = super().frombuf(buf, encoding, errors)
-        if entry.type in _METADATA and entry.size > METADATA_LIMIT:
-            raise tarfile.ReadError(f"an entry has {entry.size} bytes of names and attributes")
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuses what tarfile would read whole, however large it says it is.
+
+        tarfile names this method as the one to override; frombuf, its newer versions go round.
+        """
+        if self.type in _METADATA and self.size > METADATA_LIMIT:
+            raise tarfile.ReadError(f"an entry has {self.size} bytes of names and attributes")
+        entry: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return entry
 
 

@@ -47,6 +47,12 @@ def set_size(terminal: int, rows: int, columns: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
+def readable(fd: int) -> int:
+    """How many bytes a pipe or terminal holds for its reader (ioctl_tty(2), FIONREAD)."""
+    answer = fcntl.ioctl(fd, termios.FIONREAD, bytes(4))
+    return int(struct.unpack("i", answer)[0])
+
+
 def bind_socket(folder: str) -> socket.socket:
     """Listen on a run folder's socket; by descriptor, since paths of sockets are short (unix(7))."""
     directory = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
