@@ -226,7 +226,9 @@ def test_no_menu_where_it_is_not_wanted(person: Person, home: Path) -> None:
 
 
 def test_the_program_sees_the_size_of_the_window(person: Person, home: Path) -> None:
-    text = "trap 'stty size' WINCH; echo ready; until stty size | grep -q '33 99'; do sleep 0.05; done"
+    text = (
+        "trap 'stty size' WINCH; echo ready; until stty size | grep -q '33 99'; do sleep 0.05; done"
+    )
     write(home, {"a": script(text, tty=True)})
     with typed(person, "up", cwd=home) as up:
         up.expect("ready")
