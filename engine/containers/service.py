@@ -38,6 +38,7 @@ from engine.errors import (
     InvalidRequestError,
     NotModifiedError,
 )
+from engine.networks.ports import protocol_warnings
 from engine.runtime.cgroups import tree
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class Containers:
             self._choose_ids,
         )
         planned = replace(planned, mounts=tuple(map(self._resolved, planned.mounts)))
-        port_requests(planned)  # what is wrong with them is told now
+        # What is wrong with them is told now.
+        port_warnings = protocol_warnings(port_requests(planned))
         if not planned.name:
             name = choose_name(
                 lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()
@@ -171,7 +173,7 @@ class Containers:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self.publish(planned, "create")
-        return Created(container_id, warnings)
+        return Created(container_id, (*warnings, *port_warnings))
 
     async def start(self, name: str) -> None:
         """Start. Raises NotModifiedError if it runs, StartError, ConflictError."""

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 #: Where free ports are looked for: Docker's range.
 EPHEMERAL = range(32768, 61000)
 ANYWHERE4, ANYWHERE6 = "0.0.0.0", "::"  # noqa: S104  # Docker's default
-_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+_KINDS = {
+    "tcp": (socket.SOCK_STREAM, 0),
+    "udp": (socket.SOCK_DGRAM, 0),
+    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+}
+_NO_PROTOCOL = (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT)
 
 
 class PortTakenError(EngineError):
@@ -40,7 +45,7 @@ class PortHolder:
     """The sockets that hold an engine's published ports."""
 
     def __init__(self) -> None:
-        #: (protocol, port) -> host -> the socket (none for SCTP), in words whose
+        #: (protocol, port) -> host -> the socket (none for SCTP if the kernel has none), in words whose
         self._held: dict[tuple[str, int], dict[str, tuple[socket.socket | None, str]]] = {}
         self._next = 0
 
@@ -109,11 +114,13 @@ class PortHolder:
             same_family = (":" in held_host) == (":" in host)
             if same_family and (held_host == host or {ANYWHERE4, ANYWHERE6} & {held_host, host}):
                 return f" (by {name})"
-        kind = _KINDS.get(protocol)
-        if kind is None:
+        try:
+            holder = open_holder(protocol, host)
+        except OSError as error:
+            if error.errno not in _NO_PROTOCOL:
+                raise
             self._held.setdefault((protocol, port), {})[host] = (None, owner)
             return None
-        holder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
         try:
             hold(holder, host, port)
         except OSError as error:
@@ -123,6 +130,27 @@ class PortHolder:
             return f" ({error.strerror})"
         self._held.setdefault((protocol, port), {})[host] = (holder, owner)
         return None
+
+
+def open_holder(protocol: str, host: str) -> socket.socket:
+    """A socket of a protocol and of a host address's family. Raises OSError if the kernel has none."""
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, *_KINDS[protocol])
+
+
+def protocol_warnings(requests: Iterable[PortRequest]) -> tuple[str, ...]:
+    """Ports of a protocol that this kernel lacks: no program can listen at them, in a container or not."""
+    missing = []
+    for request in requests:
+        try:
+            open_holder(request.protocol, ANYWHERE4).close()
+        except OSError as error:
+            if error.errno in _NO_PROTOCOL:
+                missing.append(f"{request.container_port}/{request.protocol}")
+    return tuple(
+        f"port {port} is published, but this kernel has no {port.partition('/')[2].upper()}: "
+        "no program can listen at it"
+        for port in missing
+    )
 
 
 def hold(holder: socket.socket, host: str, port: int) -> None:

@@ -299,18 +299,24 @@ def test_published_ports_are_on_every_address_and_the_client_is_seen(lab: Lab, w
 
 
 def test_a_port_of_one_address_is_on_that_alone(lab: Lab, world: Site) -> None:
-    network = lab.network("br-a", "10.1.0.1/24")
-    box = lab.container(network, "10.1.0.2/24")
+    network = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
+    box = lab.container(network, "10.1.0.2/24", "fd00:1::2/64")
     publish(
         lab, ["tcp", "127.0.0.1", 8080, "10.1.0.2", 80, False],
         ["tcp", "192.0.2.1", 8081, "10.1.0.2", 80, False],
+        ["tcp", "2001:db8::1", 8082, "fd00:1::2", 80, False],
     )  # fmt: skip
-    server = box.listen("0.0.0.0", 80)
+    server, six = box.listen("0.0.0.0", 80), box.listen("::", 80)
+    for site in (world, lab.host):
+        assert site.reaches("2001:db8::1", 8082, timeout=1)
+        assert not site.reaches("fd00:1::1", 8082)
+        assert not site.reaches("192.0.2.1", 8082)
     assert lab.host.reaches("127.0.0.1", 8080)
     assert not world.reaches("192.0.2.1", 8080)
     assert world.reaches("192.0.2.1", 8081)
     assert not lab.host.reaches("127.0.0.1", 8081)
     assert server
+    assert six
 
 
 @pytest.mark.parametrize("bridged_frames_meet_the_firewall", ["0", "1"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import docker.errors
 import pytest
 
-from tests.integration.engine.networks.town import Box, Town, open_town
+from tests.integration.engine.networks.town import IMAGE, Box, Town, open_town
 from tests.integration.networking.lab import Site, echo_once
 
 if TYPE_CHECKING:
@@ -101,6 +101,19 @@ def test_sctp_is_published_by_the_kernel(town: Town) -> None:
     town.network("both", "10.104.201.0/24", "fd12::/64")
     box = town.run("box", "both", host_config=bind("18132", inner="132/sctp"))
     assert places(box, "132/sctp") == [("0.0.0.0", "18132"), ("::", "18132")]
+
+
+def test_a_kernel_without_sctp_is_told_of(town: Town) -> None:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+        has_sctp = True
+    except OSError:
+        has_sctp = False
+    api = town.client.api
+    body = {"Image": IMAGE, "Cmd": ["true"], "HostConfig": bind("18132", inner="132/sctp")}
+    made = api._result(api._post_json(api._url("/containers/create"), body), json=True)
+    words = "port 132/sctp is published, but this kernel has no SCTP: no program can listen at it"
+    assert made["Warnings"] == ([] if has_sctp else [words])
 
 
 def test_ranges_random_ports_and_single_addresses(town: Town) -> None:
