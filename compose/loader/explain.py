@@ -82,7 +82,10 @@ class _Sentence:
         *others, last = dict.fromkeys(self._types(self._error.schema))
         wanted = f"{', '.join(others)} or {last}" if others else last
         quoted = "a string" in wanted and not isinstance(value, dict | list) and value is not None
-        advice = "put it in quotes" if quoted else "remove it" if value is None else f"write {last}"
+        useful = " or ".join(word for word in (*others, last) if word != "null") or last
+        advice = (
+            "put it in quotes" if quoted else "remove it" if value is None else f"write {useful}"
+        )
         return f"must be {wanted}, not {got}: {advice}"
 
     def enum(self) -> str:

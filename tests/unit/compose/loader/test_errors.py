@@ -32,7 +32,7 @@ ATTRIBUTES = [
     ("image: x, hostname: 2024-01-02", ["2:17: services.a.hostname: must be a string, not a date: put it in quotes"]),
     ("image: x, ports: 80", ["2:17: services.a.ports: must be a list, not an integer: write a list"]),
     ("image: x, hostname: null", ["2:17: services.a.hostname: must be a string, not null: remove it"]),
-    ("image: x, command: {a: b}", ["2:17: services.a.command: must be null, a string or a list, not a mapping: write a list"]),
+    ("image: x, command: {a: b}", ["2:17: services.a.command: must be null, a string or a list, not a mapping: write a string or a list"]),
     ("image: x, cgroup: hsot", ['2:17: services.a.cgroup: must be one of host, private, not "hsot", did you mean "host"?']),
     ("image: x, depends_on: {b: {condition: healthy}}", ['2:34: services.a.depends_on.b.condition: must be one of service_started, service_healthy, service_completed_successfully, not "healthy", did you mean "service_healthy"?']),
     ("image: x, ulimits: {nofile: {soft: 1}}", ["2:27: services.a.ulimits.nofile: hard is missing: add it"]),
