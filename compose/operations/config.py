@@ -101,8 +101,22 @@ def _raw(request: ConfigRequest) -> ConfigOutput:
     from compose.loader.render import indented_json, yaml_text
 
     if request.format == "json":
-        return ConfigOutput(indented_json(with_nulls(ordered(tree))), warnings)
+        raw = with_nulls(_without_empty_lists(tree) if load.normalize else tree)
+        return ConfigOutput(indented_json(ordered(raw)), warnings)
     return ConfigOutput(yaml_text(in_yaml_order(tree)), warnings)
+
+
+def _without_empty_lists(tree: dict[str, Any]) -> dict[str, Any]:
+    """As the reference's JSON has it: where values were looked up, an empty list became null."""
+    services = {}
+    for name, service in tree.get("services", {}).items():
+        renewed = dict(service)
+        if renewed.get("environment") == []:
+            renewed["environment"] = None
+        if isinstance(renewed.get("build"), dict) and renewed["build"].get("args") == []:
+            renewed["build"] = {**renewed["build"], "args": None}
+        services[name] = renewed
+    return {**tree, "services": services} if services else tree
 
 
 def _listing(request: ConfigRequest, listing: Listing) -> ConfigOutput:
