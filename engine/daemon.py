@@ -140,8 +140,9 @@ def compose_engine(
     containers = Containers(rooms, nursery)
     puller = Puller(rooms.images, rooms.events, rooms.host.architecture, settings)
 
-    async def pull(name: str, report: Report, auths: Mapping[str, Any]) -> None:
-        await puller.pull(name, report, credentials=credentials_for(name, auths))
+    async def pull(name: str, report: Report, auths: Mapping[str, Any], platform: str) -> None:
+        credentials = credentials_for(name, auths)
+        await puller.pull(name, report, credentials=credentials, platform=platform)
 
     builder = Builder(
         rooms.images, rooms.database, ContainerRunner(containers), pull,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as machine
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,10 +12,9 @@ import trio
 from engine.build.context import remove_tree
 from engine.build.events import Fetched
 from engine.build.snapshot import chained, clamp_times
-from engine.errors import NotFoundError
+from engine.errors import EngineError, NotFoundError
 from engine.images.model import Layer
 from engine.images.reference import parse_reference
-from engine.images.registry.manifest import Platform
 from engine.images.store import measure
 
 if TYPE_CHECKING:
@@ -32,16 +30,8 @@ if TYPE_CHECKING:
     from engine.build.solve import Solution
     from engine.build.stage import StageBuilder
     from engine.images.model import Image
+    from engine.images.registry.manifest import Platform
     from engine.images.store import Images
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-
-
-def local_platform() -> Platform:
-    """What this host runs."""
-    name = machine.machine()
-    variant = "v7" if name == "armv7l" else ""
-    return Platform("linux", _ARCHITECTURES.get(name, name), variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One build's. `private` is a folder for secrets, in memory where the run folder is."""
+    """One build's. `private` is a folder for secrets, in memory where the run folder is.
+
+    `platform` is what this host runs, `wanted` what the image is for.
+    """
 
     images: Images
     cache: BuildCache
@@ -71,6 +64,7 @@ class Bench:
     cache_mounts: Path
     mount_caches: MountCaches
     platform: Platform
+    wanted: Platform
     clock_ns: Callable[[], int]
     epoch: int | None = None
     stages: dict[int, StageBuilder] = field(default_factory=dict)
@@ -103,19 +97,38 @@ class Bench:
         self.cache.in_use.subtract(list(self.used))
         self.cache.flush()
 
-    async def find(self, name: str, number: int) -> Image:
-        """An image by name, pulled if it is missing or `pull` asks for it. Raises EngineError."""
-        if not self.request.pull:
-            try:
-                return self.images.find(name)
-            except NotFoundError:
-                pass  # pulled below
+    async def find(self, name: str, number: int, platform: Platform | None = None) -> Image:
+        """An image by name, pulled if it is missing or `pull` asks for it. Raises EngineError.
+
+        For a platform that is not this host's, what is here under the name may be for another: then
+        it is pulled, and the name stays with what is here.
+        """
+        foreign = platform is not None and platform.architecture != self.platform.architecture
+        here = None
+        try:
+            here = self.images.find(name)
+        except NotFoundError:
+            pass  # pulled below
+        if here is not None and not self.request.pull:
+            found = here.document.get("architecture")
+            if not (foreign and platform and found and found != platform.architecture):
+                return here
 
         async def report(message: dict[str, Any]) -> None:
             await self.tell(Fetched(number, message))
 
-        await self.pull(name, report, await self.auths_for(name))
-        return self.images.find(name)
+        asked = str(platform) if foreign else ""
+        try:
+            await self.pull(name, report, await self.auths_for(name), asked)
+        except EngineError as error:
+            if foreign and here is not None:
+                own = here.document.get("architecture")
+                error.message += f"; the {name} that is here is for linux/{own}, not {platform}"
+            raise
+        image = self.images.find(name)
+        if foreign and here is not None and here.references and image.id != here.id:
+            self.images.tag(here, name, quiet=True)
+        return image
 
     async def auths_for(self, name: str) -> Mapping[str, Any]:
         """The credentials for an image's registry: the request's, or the client's if it is asked."""

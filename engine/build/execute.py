@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import trio
 
-from engine.build.bench import Bench, local_platform
+from engine.build.bench import Bench
 from engine.build.cache import MOMENT, BuildCache, Remembered
 from engine.build.checks import check, fails, report_checks
 from engine.build.context import receive, remove_tree
@@ -23,6 +23,7 @@ from engine.build.dockerfile import check_syntax, parse
 from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
 from engine.build.excerpt import find_excerpt
 from engine.build.given import Given
+from engine.build.platforms import local_platform, read_platform
 from engine.build.portable import FIELD, VERSION, export_cache, import_caches, steps_of
 from engine.build.prune import PruneRequest, prune
 from engine.build.request import BuildError, BuildRequest
@@ -32,7 +33,6 @@ from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
 from engine.errors import EngineError, InvalidRequestError, NotSupportedError, first_error
 from engine.images.reference import parse_reference
-from engine.images.registry.manifest import Platform
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from engine.build.request import Giver, Material, Pull, StepRunner
     from engine.build.snapshot import Snapshot
     from engine.images.model import Image
+    from engine.images.registry.manifest import Platform
     from engine.images.store import Images
     from engine.storage.database import Database
 
@@ -136,13 +137,14 @@ class Builder:
     async def _build(
         self, request: BuildRequest, material: Material, work: Path, tell: Tell, giver: Giver
     ) -> str:
-        platform = _check(request)
+        wanted = _check(request)
+        platform = local_platform()
         names = [parse_reference(tag).familiar for tag in request.tags]
         check_syntax(request.build_args.get("BUILDKIT_SYNTAX") or "", "build-arg BUILDKIT_SYNTAX")
         dockerfile = parse(material.dockerfile)
         solution = solve(
             dockerfile, request.build_args, platform, target=request.target,
-            labels=request.labels, contexts=request.contexts,
+            labels=request.labels, contexts=request.contexts, wanted=wanted,
         )  # fmt: skip
         for name in request.not_honoured:
             await tell(Warned(f"{name} is not supported and has no effect"))
@@ -159,7 +161,7 @@ class Builder:
         bench = Bench(
             self._images, self.cache, self._runner, self._pull, tell, request, material, giver,
             dockerfile, solution, work, self._private / work.name, self._cache_mounts,
-            self._mount_caches, platform, self._clock_ns, read_epoch(request),
+            self._mount_caches, platform, wanted, self._clock_ns, read_epoch(request),
         )  # fmt: skip
         cache = ""
         try:
@@ -193,23 +195,7 @@ def _check(request: BuildRequest) -> Platform:
     """What cannot be honoured is refused by its name; the platform to build for."""
     if request.squash:
         raise NotSupportedError("squash is not supported: use a multi-stage build")
-    own = local_platform()
-    if not request.platform:
-        return own
-    if "," in request.platform:
-        raise NotSupportedError(
-            f"cannot build for {request.platform}: one platform at a time, and this host runs {own}"
-        )
-    try:
-        wanted = Platform.parse(request.platform)
-    except ValueError as error:
-        raise InvalidRequestError(str(error)) from error
-    if (wanted.os, wanted.architecture) != (own.os, own.architecture):
-        raise NotSupportedError(
-            f"cannot build for {wanted}: this host runs {own} only; other platforms need "
-            "emulation (binfmt_misc), which this engine does not use"
-        )
-    return wanted
+    return read_platform(request.platform, local_platform())
 
 
 def read_epoch(request: BuildRequest) -> int | None:
@@ -259,7 +245,9 @@ def _image(bench: Bench, snapshot: Snapshot) -> Image:
     if found is None:
         found = Remembered(None, timestamp(bench.moment_ns()))
         bench.cache.put(key, found, description="image", kind=MOMENT)
-    document = snapshot.document(bench.platform, found.created)
+    document = snapshot.document(
+        bench.stages[bench.solution.stages[-1].index].platform, found.created
+    )
     if bench.request.cache_to == "inline":
         own = {layer.diff_id for layer in snapshot.layers}
         steps = [

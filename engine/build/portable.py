@@ -103,7 +103,7 @@ async def _find(bench: Bench, name: str) -> Image:
     if name.startswith("sha256:"):
         return bench.images.find(name)
     try:
-        await bench.pull(name, report, await bench.auths_for(name))
+        await bench.pull(name, report, await bench.auths_for(name), "")
     except EngineError as error:
         try:
             return bench.images.find(name)

@@ -19,8 +19,9 @@ Report = Callable[[dict[str, Any]], Awaitable[None]]
 #: Takes output of a RUN: the stream (1 or 2) and bytes; first of all, stream 0 with the container's
 #: id (a runner that does not say it has the id told when the RUN has ended).
 Output = Callable[[int, bytes], Awaitable[None]]
-#: Fetches an image by name for a registry's credentials (X-Registry-Config). Raises EngineError.
-Pull = Callable[[str, Report, Mapping[str, Any]], Awaitable[None]]
+#: Fetches an image by name for a registry's credentials (X-Registry-Config) and a platform, "" for
+#: this host's. Raises EngineError.
+Pull = Callable[[str, Report, Mapping[str, Any], str], Awaitable[None]]
 
 
 class BuildError(EngineError):

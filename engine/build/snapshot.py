@@ -71,6 +71,7 @@ class Snapshot:
         return {
             "architecture": platform.architecture,
             "os": platform.os,
+            **({"variant": platform.variant} if platform.variant else {}),
             **self.kept,
             "created": created,
             "config": {key: value for key, value in self.config.items() if value is not None},

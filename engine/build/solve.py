@@ -15,7 +15,7 @@ from engine.build.variables import PROXY_ARGS, Arguments, ExpansionError, expand
 from engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from engine.build.dockerfile import Dockerfile
     from engine.images.registry.manifest import Platform
@@ -89,27 +89,31 @@ def solve(
     target: str = "",
     labels: Mapping[str, str] | None = None,
     contexts: Mapping[str, str] | None = None,
+    wanted: Platform | None = None,
 ) -> Solution:
     """The stages the target needs, with the request's labels at its end.
 
-    Raises InvalidRequestError.
+    `platform` is built on, `wanted` built for (None: the same). Raises InvalidRequestError.
     """
     preamble, rest = _preamble(dockerfile)
-    predefined = {**platform_args(platform), "TARGETSTAGE": target or "default"}
+    predefined = {
+        **platform_args(platform, wanted or platform),
+        "TARGETSTAGE": target or "default",
+    }
     arguments = _global_arguments(preamble, given, predefined, dockerfile.escape)
     named = {key.lower(): Named(key, value) for key, value in (contexts or {}).items()}
     stages = [_replaced(one, named) for one in _stages(rest, arguments, dockerfile.escape)]
-    wanted = _target(stages, target)
-    stages = stages[: wanted.index + 1]
+    last = _target(stages, target)
+    stages = stages[: last.index + 1]
     if labels:
-        extra = _label_instruction(labels, dockerfile.escape, wanted.opening.line)
-        stages[-1] = replace(wanted, instructions=(*wanted.instructions, extra))
+        extra = _label_instruction(labels, dockerfile.escape, last.opening.line)
+        stages[-1] = replace(last, instructions=(*last.instructions, extra))
     needed = _needed(stages, named)
     return Solution(
         preamble,
         tuple(stage for stage in stages if stage.index in needed),
         arguments,
-        _unused(dockerfile, given, platform),
+        _unused(dockerfile, given, predefined),
         tuple(stages),
     )
 
@@ -136,13 +140,15 @@ def find_stage(name: str, stages: Sequence[Stage]) -> int | None:
     return int(name) if name.isdecimal() and int(name) < len(stages) else None
 
 
-def platform_args(platform: Platform) -> dict[str, str]:
-    """The arguments that tell of the platform; build and target are one here."""
-    values = {"PLATFORM": str(platform), "OS": platform.os, "ARCH": platform.architecture,
-              "VARIANT": platform.variant}  # fmt: skip
-    sides = ("BUILD", "TARGET")
-    found = {f"{side}{name}": text for side in sides for name, text in values.items()}
-    return {**found, "TARGETSTAGE": ""}
+def platform_args(platform: Platform, wanted: Platform) -> dict[str, str]:
+    """The arguments that tell of the platforms: the one to build on, and the one to build for."""
+    found = {"TARGETSTAGE": ""}
+    for side, one in (("BUILD", platform), ("TARGET", wanted)):
+        found |= {
+            f"{side}PLATFORM": str(one), f"{side}OS": one.os, f"{side}ARCH": one.architecture,
+            f"{side}VARIANT": one.variant,
+        }  # fmt: skip
+    return found
 
 
 def step_key(parent: str, *parts: Any) -> str:
@@ -274,11 +280,9 @@ def mount_from(text: str) -> str:
 
 
 def _unused(
-    dockerfile: Dockerfile, given: Mapping[str, str | None], platform: Platform
+    dockerfile: Dockerfile, given: Mapping[str, str | None], predefined: Iterable[str]
 ) -> tuple[str, ...]:
-    known = (
-        set(PROXY_ARGS) | set(platform_args(platform)) | {"SOURCE_DATE_EPOCH", "BUILDKIT_SYNTAX"}
-    )
+    known = set(PROXY_ARGS) | set(predefined) | {"SOURCE_DATE_EPOCH", "BUILDKIT_SYNTAX"}
     for instruction in dockerfile.instructions:
         if instruction.name == "ARG":
             known.update(word.partition("=")[0] for word in instruction.words)

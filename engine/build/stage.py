@@ -16,13 +16,13 @@ from engine.build.dockerfile import Instruction, fault, parse_trigger
 from engine.build.events import Began, Ended, Said, Step, Warned
 from engine.build.output import Decoder
 from engine.build.ownership import read_owner
+from engine.build.platforms import check_runs, read_platform
 from engine.build.request import BuildError, RunStep
 from engine.build.run_mounts import MOUNT_POINTS, MountOpener, open_mounts
 from engine.build.snapshot import Snapshot, snapshot_of, timestamp
 from engine.build.solve import IMAGE_CONTEXT, SCRATCH, Named, declared, find_stage, step_key
 from engine.build.variables import ExpansionError, expand
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError
-from engine.images.registry.manifest import Platform
+from engine.errors import EngineError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,19 +31,24 @@ if TYPE_CHECKING:
     from engine.build.solve import Stage
     from engine.build.variables import Lookup
     from engine.images.model import Image
+    from engine.images.registry.manifest import Platform
 
     #: Does a step's work in a folder; the upper folder with the change, None if there is none.
     Make = Callable[[Path], Awaitable[Path | None]]
 
 
 class StageBuilder:
-    """The state of one stage. `done` is set when `snapshot` is its result."""
+    """The state of one stage. `done` is set when `snapshot` is its result.
+
+    `platform` is the stage's own, known once it has begun.
+    """
 
     def __init__(self, bench: Bench, stage: Stage, first: int, titles: tuple[str, ...]) -> None:
         self.bench = bench
         self.stage = stage
         self.arguments = bench.solution.arguments
         self.snapshot = Snapshot()
+        self.platform = bench.wanted
         self.done = trio.Event()
         filtered = {name.lower() for name in bench.request.no_cache_filter}
         self._no_cache = bench.request.no_cache or bool(
@@ -98,16 +103,17 @@ class StageBuilder:
         """FROM: what to stand on; returns its ONBUILD triggers."""
         stage = self.stage
         if stage.platform:
-            self._check_platform(stage.platform)
+            self.platform = self._read_platform(stage.platform)
         if isinstance(stage.base, int):
             base = self.bench.stages[stage.base]
             await base.done.wait()
             self.snapshot, self.arguments = base.snapshot, base.arguments
+            self.platform = base.platform
         elif isinstance(stage.base, Named):
             await self._open_named(stage.base)
         elif stage.base != SCRATCH:
             try:
-                image = await self.bench.find(stage.base, self._number)
+                image = await self.bench.find(stage.base, self._number, self.platform)
             except InvalidRequestError as error:
                 raise fault(stage.opening.line, f"FROM: {error}") from error
             await self._stand_on(image)
@@ -123,11 +129,13 @@ class StageBuilder:
     async def _stand_on(self, image: Image) -> None:
         self.snapshot = snapshot_of(image)
         architecture = image.document.get("architecture")
-        if architecture and architecture != self.bench.platform.architecture:
+        if architecture and architecture != self.platform.architecture:
+            asked = self.stage.platform or self.bench.request.platform
+            whose = "the one asked for" if asked else "this host's"
             await self.bench.tell(
                 Warned(
-                    f"the image's platform (linux/{architecture}) does not match this host's "
-                    f"({self.bench.platform})",
+                    f"the image's platform (linux/{architecture}) does not match {whose} "
+                    f"({self.platform})",
                     self.stage.opening.line,
                 )
             )
@@ -135,7 +143,7 @@ class StageBuilder:
     async def _open_named(self, named: Named) -> None:
         if named.value.startswith(IMAGE_CONTEXT):
             name = named.value.removeprefix(IMAGE_CONTEXT)
-            await self._stand_on(await self.bench.find(name, self._number))
+            await self._stand_on(await self.bench.find(name, self._number, self.platform))
             return
         plan = copying.CopyPlan("COPY", (".",), (), (), (), "/", named.name)
         await self._files(
@@ -143,16 +151,11 @@ class StageBuilder:
             partial(self._apply_copy, plan),
         )  # fmt: skip
 
-    def _check_platform(self, text: str) -> None:
-        line, own = self.stage.opening.line, self.bench.platform
+    def _read_platform(self, text: str) -> Platform:
         try:
-            wanted = Platform.parse(text)
-        except ValueError as error:
-            raise fault(line, f"FROM --platform: {error}") from error
-        if (wanted.os, wanted.architecture) != (own.os, own.architecture):
-            raise NotSupportedError(
-                f"Dockerfile:{line}: cannot build for {wanted}: this host runs {own} only"
-            )
+            return read_platform(text, self.bench.platform)
+        except InvalidRequestError as error:
+            raise fault(self.stage.opening.line, f"FROM --platform: {error}") from error
 
     async def _dispatch(self, instruction: Instruction) -> None:
         match instruction.name:
@@ -270,7 +273,7 @@ class StageBuilder:
                 raise InvalidRequestError(f"there is no stage {name} before this one")
             if name.lower() == self.stage.name:
                 raise InvalidRequestError(f"{name} is this very stage: take from an earlier one")
-        image = await self.bench.find(name, self._number)
+        image = await self.bench.find(name, self._number, self.platform)
         return self.bench.images.lower_dirs(image)
 
     async def _run(self, instruction: Instruction) -> None:
@@ -281,6 +284,7 @@ class StageBuilder:
         wishes = mount_flags.mounts(instruction, self._lookup(), bench.escape, cwd)
         if not self.snapshot.layers:
             raise InvalidRequestError("the stage is empty: nothing can run on FROM scratch yet")
+        check_runs(self.platform, bench.platform)
         user = str(config.get("User") or "")
         env = running.run_environment(config, self.arguments, proxies=False)
         full = running.run_environment(config, self.arguments)

@@ -1,7 +1,7 @@
 """Times image builds side by side: our engine, Docker's classic builder, buildah; in turns, in one run.
 
 `python -m tests.bench.build [--rounds N] [--megabytes N]`. Each side is given the same context over its own usual way
-(POST /build with a tar; buildah with the folder). Cases: a fully cached build of 20 steps, COPY of
+(POST /build with a tar; buildah with the folder), made before the clock starts. Cases: a fully cached build of 20 steps, COPY of
 10,000 small files, a RUN that changes one file of a big image. Sides that are not installed are left out.
 At the end our engine builds from a context of so many megabytes: its peak memory before and after.
 """
@@ -22,8 +22,9 @@ import tarfile
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tests.bench.sides import busybox_tar, docker_side, own_side, peak_memory
 
@@ -74,44 +75,78 @@ def build(path: str, tar: bytes, **query: str) -> None:
         sys.exit(f"{path}: the build failed:\n{answer[-2000:].decode()}")
 
 
-def cases(
-    run: Callable[[dict[str, bytes], str, str, str], None], stamp: str
-) -> dict[str, Callable[[str], None]]:
-    """What is timed, by name; each is given the round's number. The first call of each warms up."""
+class Side(Protocol):
+    """One of those that are timed."""
+
+    def prepare(self, files: dict[str, bytes], dockerfile: str) -> Path:
+        """A context as this side takes it; making it is not timed."""
+        ...
+
+    def build(self, context: Path, tag: str, number: str) -> None:
+        """Build from a context. A failure ends the benchmark."""
+        ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: `files` of a round, by its number, from a Dockerfile."""
+
+    name: str
+    tag: str
+    dockerfile: str
+    files: Callable[[str], dict[str, bytes]]
+
+
+def cases() -> list[Case]:
+    """All of them; the first call of each warms up."""
     many = {f"{n // 100}/{n % 100}": os.urandom(8) * (SIZE // 8) for n in range(FILES)}
-    run(many, MANY.replace("ARG ROUND\nENV R=$ROUND\n", ""), "big:bench", "")
 
-    def cached(_: str) -> None:
-        run({"a": b"1"}, STEPS, "cached:bench", "")
-
-    def copied(number: str) -> None:
+    def changed(number: str) -> dict[str, bytes]:
         # other content each time, so that no cache helps
-        changed = {name: content[:-8] + number.encode().rjust(8) for name, content in many.items()}
-        run(changed, MANY, "many:bench", stamp + number)
+        return {
+            name: content[:-8] + number[-8:].encode().rjust(8) for name, content in many.items()
+        }
 
-    def small_change(number: str) -> None:
-        run({"a": b"1"}, BIG, "small:bench", stamp + number)
+    def small(_: str) -> dict[str, bytes]:
+        return {"a": b"1"}
 
-    return {"20 steps, cached": cached, f"COPY of {FILES:,} files": copied, "a small RUN on a big image": small_change}  # fmt: skip
+    return [
+        Case(f"COPY of {FILES:,} files", "big:bench", MANY, changed),
+        Case("20 steps, cached", "cached:bench", STEPS, small),
+        Case("a small RUN on a big image", "small:bench", BIG, small),
+    ]
 
 
-def over_http(path: str) -> Callable[[dict[str, bytes], str, str, str], None]:
-    """A side that is an engine."""
+@dataclass(frozen=True)
+class OverHttp:
+    """A side that is an engine, at a socket; `folder` is for contexts."""
 
-    def run(files: dict[str, bytes], dockerfile: str, tag: str, number: str) -> None:
+    path: str
+    folder: Path
+
+    def prepare(self, files: dict[str, bytes], dockerfile: str) -> Path:
+        """A tar."""
+        place = self.folder / f"context-{time.time_ns()}.tar"
+        place.write_bytes(context({"Dockerfile": dockerfile.encode(), **files}))
+        return place
+
+    def build(self, context: Path, tag: str, number: str) -> None:
+        """POST /build."""
         arguments = json.dumps({"ROUND": number}).replace('"', "%22").replace(" ", "")
-        build(
-            path, context({"Dockerfile": dockerfile.encode(), **files}), t=tag, buildargs=arguments
-        )
-
-    return run
+        build(self.path, context.read_bytes(), t=tag, buildargs=arguments)
 
 
-def timed(action: Callable[[str], None], number: str) -> float:
-    """Milliseconds, of the engine and the way to it; the context's tar is made outside."""
+def timed(side: Side, case: Case, number: str) -> float:
+    """Milliseconds, of the side and the way to it; the context is made outside."""
+    context = side.prepare(case.files(number), case.dockerfile)
     start = time.perf_counter()
-    action(number)
-    return (time.perf_counter() - start) * 1000
+    side.build(context, case.tag, number)
+    taken = (time.perf_counter() - start) * 1000
+    if context.is_dir():
+        shutil.rmtree(context)
+    else:
+        context.unlink()
+    return taken
 
 
 def main() -> None:
@@ -124,68 +159,81 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pycompose-bench-")))
         own = own_side(stack, folder)
-        sides = {"pycompose": over_http(f"{own.environment['PYCOMPOSE_RUN_DIR']}/engine.sock")}
+        path = f"{own.environment['PYCOMPOSE_RUN_DIR']}/engine.sock"
+        ours = OverHttp(path, folder)
+        sides: dict[str, Side] = {"pycompose": ours}
         docker = None if options.own_only else docker_side(stack, folder)
         if docker is not None:
             path = docker.environment["DOCKER_HOST"].removeprefix("unix://")
-            sides["docker classic"] = over_http(path)
+            sides["docker classic"] = OverHttp(path, folder)
         if shutil.which("buildah") and not options.own_only:
-            sides["buildah"] = with_buildah(stack, folder)
-        actions = {name: cases(run, str(time.time_ns())) for name, run in sides.items()}
-        found: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
-        for number in range(options.rounds + 1):
-            for name, all_cases in actions.items():
-                for case, action in all_cases.items():
-                    taken = timed(action, str(number))
+            sides["buildah"] = buildah_side(stack, folder)
+        stamp = str(time.time_ns())
+        print(f"{'case':30}" + "".join(f"{name + ' ms':>20}" for name in sides), flush=True)
+        for case in cases():
+            found: dict[str, list[float]] = {name: [] for name in sides}
+            for number in range(options.rounds + 1):
+                for name, side in sides.items():
+                    taken = timed(side, case, f"{stamp}{number}")
                     if number:
-                        found[name].setdefault(case, []).append(taken)
-        print(f"{'case':30}" + "".join(f"{name + ' ms':>20}" for name in sides))
-        for case in next(iter(actions.values())):
-            print(
-                f"{case:30}" + "".join(f"{statistics.median(found[n][case]):20.0f}" for n in sides)
-            )
+                        found[name].append(taken)
+            shown = "".join(f"{statistics.median(one):20.0f}" for one in found.values())
+            print(f"{case.name:30}{shown}", flush=True)
         before = peak_memory(own)
         large = {f"big{n}": os.urandom(1 << 20) for n in range(options.megabytes)}
-        sides["pycompose"](large, "FROM busybox:bench\nCOPY . /big\n", "large:bench", "")
+        ours.build(ours.prepare(large, "FROM busybox:bench\nCOPY . /big\n"), "large:bench", "")
         print(
             f"engine's peak memory: {before:.0f} MiB, {peak_memory(own):.0f} MiB after a context of "
             f"{options.megabytes} MiB"
         )
 
 
-def with_buildah(
-    stack: ExitStack, folder: Path
-) -> Callable[[dict[str, bytes], str, str, str], None]:
-    """buildah on a store of its own, with busybox:bench in it."""
-    store = ["--root", str(folder / "buildah"), "--runroot", str(folder / "buildah-run")]
+@dataclass(frozen=True)
+class Buildah:
+    """buildah on a store of its own below `folder`."""
 
-    def buildah(*arguments: str) -> None:
+    folder: Path
+
+    def command(self, *arguments: str) -> None:
+        """One command; a failure ends the benchmark."""
+        store = ["--root", str(self.folder / "buildah"), "--runroot", str(self.folder / "buildah-run")]  # fmt: skip
         done = subprocess.run(
             ["buildah", *store, *arguments], capture_output=True, text=True, check=False
         )
         if done.returncode:
             sys.exit(f"buildah {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
 
-    def clear() -> None:
-        buildah("rmi", "--all", "--force")
+    def clear(self) -> None:
+        """Remove its images, and what it has mounted."""
+        self.command("rmi", "--all", "--force")
         # it has mounted its store's overlay folder on itself
-        subprocess.run(
-            ["umount", str(folder / "buildah/overlay")], check=False, capture_output=True
-        )
+        overlay = str(self.folder / "buildah/overlay")
+        subprocess.run(["umount", overlay], check=False, capture_output=True)
 
-    def run(files: dict[str, bytes], dockerfile: str, tag: str, number: str) -> None:
-        place = Path(tempfile.mkdtemp(dir=folder))
+    def prepare(self, files: dict[str, bytes], dockerfile: str) -> Path:
+        """A folder."""
+        place = Path(tempfile.mkdtemp(dir=self.folder))
         for name, content in {**files, "Dockerfile": dockerfile.encode()}.items():
             path = place / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        number = f"ROUND={number}"
-        buildah("build", "--layers", "--isolation", "chroot", "-t", tag, "--build-arg", number, str(place))  # fmt: skip
-        shutil.rmtree(place)
+        return place
 
-    stack.callback(clear)
-    run({"root.tar": busybox_tar()}, "FROM scratch\nADD root.tar /\n", "busybox:bench", "")
-    return run
+    def build(self, context: Path, tag: str, number: str) -> None:
+        """buildah build, with its cache of layers."""
+        self.command(
+            "build", "--layers", "--isolation", "chroot", "-t", tag,
+            "--build-arg", f"ROUND={number}", str(context),
+        )  # fmt: skip
+
+
+def buildah_side(stack: ExitStack, folder: Path) -> Buildah:
+    """buildah with busybox:bench in its store."""
+    buildah = Buildah(folder)
+    stack.callback(buildah.clear)
+    base = buildah.prepare({"root.tar": busybox_tar()}, "FROM scratch\nADD root.tar /\n")
+    buildah.build(base, "busybox:bench", "")
+    return buildah
 
 
 if __name__ == "__main__":

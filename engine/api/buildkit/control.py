@@ -20,7 +20,7 @@ from engine.api.buildkit.protobuf import Message, encode, mapping, repeated
 from engine.api.buildkit.sessions import SessionGiver
 from engine.api.buildkit.status import StatusLog
 from engine.api.buildkit.transfer import fetch_material
-from engine.build.bench import local_platform
+from engine.build.platforms import local_platform
 from engine.errors import EngineError, InvalidRequestError
 
 if TYPE_CHECKING:

@@ -275,7 +275,7 @@ def test_inline_dockerfile_is_no_part_of_the_context(site: Site) -> None:
 
 def test_platform_arguments_and_a_foreign_platform(site: Site) -> None:
     assert "arm64" in site.refused("FROM --platform=linux/arm64 busybox:bench\n")
-    assert "binfmt" in site.refused(BASE, platform="linux/s390x")
+    assert "not linux/s390x" in site.refused(BASE, platform="linux/s390x")
     assert site.made("FROM --platform=$BUILDPLATFORM busybox:bench\nRUN true\n").image
 
 
