@@ -113,33 +113,37 @@ def _contexts(
             if rest not in project.services:
                 raise ProjectError(f"{where}: service {rest} is not selected: name it too")
             found[name] = f"docker-image://{image_of(project, project.services[rest])}"
-        elif value.startswith("docker-image://") or REMOTE.match(value):
-            found[name] = value
-        elif colon and scheme in ("oci-layout", "target"):
-            raise ProjectError(f"{where}: {scheme} is not supported: give a folder or an image")
-        elif not Path(value).is_dir():
-            raise ProjectError(f"{where}: {value}: no such folder")
         else:
-            place = f"{CONTEXTS_FOLDER}/{len(folders)}"
-            found[name] = f"folder:{place}"
-            folders.append((place, Path(value)))
+            found[name] = context_of(value, where, folders)
     return found, tuple(folders)
+
+
+def context_of(value: str, where: str, folders: list[tuple[str, Path]]) -> str:
+    """A named context as the engine takes it; a folder is added to `folders`. Raises ProjectError."""
+    scheme, colon, _ = value.partition(":")
+    if value.startswith("docker-image://") or REMOTE.match(value):
+        return value
+    if colon and scheme in ("oci-layout", "target"):
+        raise ProjectError(f"{where}: {scheme} is not supported: give a folder or an image")
+    if not Path(value).is_dir():
+        raise ProjectError(f"{where}: {value}: no such folder")
+    place = f"{CONTEXTS_FOLDER}/{len(folders)}"
+    folders.append((place, Path(value)))
+    return f"folder:{place}"
 
 
 @contextmanager
 def agents_of(
-    service: Service, given: Sequence[str], environment: Mapping[str, str]
+    entries: Sequence[str], environment: Mapping[str, str], where: str
 ) -> Iterator[dict[str, str]]:
     """The sockets of the agents a build may use, by name; started for keys that are files.
 
-    `given` are those of the command line, which go before the service's. Raises ProjectError.
+    `entries` are "name[=socket or key file]", the last of a name counts. Raises ProjectError.
     """
-    assert service.build is not None
     wanted: dict[str, str] = {}
-    for entry in (*service.build.ssh, *given):
+    for entry in entries:
         name, _, path = entry.partition("=")
         wanted[name or "default"] = path
-    where = f"services.{service.name}.build.ssh"
     with _Agents() as agents:
         found = {}
         for name, path in wanted.items():

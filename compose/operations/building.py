@@ -22,7 +22,7 @@ from compose.operations.build_inputs import (
 from compose.operations.build_query import BuildOptions, build_query
 from compose.operations.context import Context, Upload
 from compose.operations.credentials import registry_config
-from compose.operations.portable_cache import asked_of, bring, read_places, take_away
+from compose.operations.portable_cache import FROM, TO, asked_of, bring, read_places, take_away
 from compose.operations.pulling import ImageFailedError, raise_error
 
 if TYPE_CHECKING:
@@ -53,27 +53,29 @@ async def build_image(
         _refuse_foreign(service, options)
         if uncached_stages(service, options):
             place = f"services.{service.name}.build.no_cache_filter"
-            tell(_warning(f"{place} needs pycompose's own engine: this one may use its cache"))
-    sources = read_places(service, "cache_from")
-    targets = read_places(service, "cache_to")
+            tell(warning(f"{place} needs pycompose's own engine: this one may use its cache"))
+    where = f"services.{service.name}.build"
+    sources = read_places(service.build.cache_from, FROM, f"{where}.cache_from")
+    targets = read_places(service.build.cache_to, TO, f"{where}.cache_to")
     if targets and not own:
         raise ProjectError(
             f"services.{service.name}.build.cache_to needs pycompose's own engine: take it out"
         )
-    caches = await bring(engine, sources, lambda text: tell(_warning(text))) if sources else []
+    caches = await bring(engine, sources, lambda text: tell(warning(text))) if sources else []
     if caches:
         query["cachefrom"] = json.dumps(caches)
-    with agents_of(service, options.ssh, environment) as agents:
+    agents_wanted = (*service.build.ssh, *options.ssh)
+    with agents_of(agents_wanted, environment, f"services.{service.name}.build.ssh") as agents:
         inputs, pieces, dockerfile = _material(project, service, options, agents, own=own)
         if made := asked_of(targets):
             inputs = BuildInputs({**inputs.document, "cache_to": made}, inputs.folders)
         if dockerfile:
             query["dockerfile"] = dockerfile
         ahead = inputs.encoded() if own else b""
-        upload = _with_ahead(ahead, Upload(pieces))
+        upload = with_ahead(ahead, Upload(pieces))
         call = calls.build_image(query, registry_config(environment), len(ahead))
         try:
-            image_id, cache = await _follow(engine, call, upload, tell)
+            image_id, cache = await follow(engine, call, upload, tell)
             if cache:
                 await take_away(engine, cache, targets, environment)
             return image_id
@@ -81,7 +83,7 @@ async def build_image(
             raise ImageFailedError(f"services.{service.name}.build: {error}") from error
 
 
-async def _follow(
+async def follow(
     engine: Engine,
     call: Call,
     upload: AsyncIterator[bytes],
@@ -99,7 +101,7 @@ async def _follow(
     return image_id, cache
 
 
-def _warning(text: str) -> dict[str, Any]:
+def warning(text: str) -> dict[str, Any]:
     """A warning of ours, as the builder's are."""
     return {"id": "pycompose.build", "aux": {"event": "warned", "text": text, "rule": ""}}
 
@@ -166,7 +168,7 @@ def _refuse_foreign(service: Service, options: BuildOptions) -> None:
         )
 
 
-async def _with_ahead(ahead: bytes, upload: Upload) -> AsyncIterator[bytes]:
+async def with_ahead(ahead: bytes, upload: Upload) -> AsyncIterator[bytes]:
     """The inputs, then the context."""
     yield ahead
     async for piece in upload:

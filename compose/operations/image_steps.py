@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from compose.errors import ComposeError
-from compose.operations.build_output import BuildLog, Follower, LiveFollower, PlainFollower
+from compose.operations.build_view import BuildView
 from compose.operations.building import build_image
 from compose.operations.pulling import is_here, is_passing, pull_image
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from compose.engine_client.transport import Engine
     from compose.model.project import Project
     from compose.operations.building import BuildOptions
-    from compose.operations.progress import Kind
     from compose.operations.session import Session
     from compose.planner.steps import BuildImage, PullImage
-
-#: Columns of a step's title in a live view.
-TITLE_WIDTH = 60
 
 
 class ImageSteps:
@@ -42,9 +36,7 @@ class ImageSteps:
         self._session = session
         self._options = options
         self._quiet_pull = quiet_pull
-        self._quiet_build = quiet_build
-        self._several = several  # builds at once: each line says whose it is
-        self._log = BuildLog(session.progress.line)
+        self._view = BuildView(session, quiet=quiet_build, several=several)
         self.built: dict[str, str] = {}
 
     async def pull(self, engine: Engine, step: PullImage) -> str:
@@ -65,51 +57,9 @@ class ImageSteps:
 
     async def build(self, engine: Engine, step: BuildImage) -> str:
         """Build, telling how it goes. Raises ComposeError."""
-        follower = self._follower(step.service)
-        rest = ""
-
-        def tell(message: Mapping[str, Any]) -> None:
-            nonlocal rest
-            if message.get("id") == "pycompose.build":
-                follower.feed(message["aux"])
-            elif message.get("stream") and not self._quiet_build:
-                *lines, rest = (rest + message["stream"]).split("\n")
-                for line in lines:
-                    progress.line(prefix + line)
-
-        progress = self._session.progress
-        prefix = f"{step.service} | " if self._several else ""  # another engine's lines
         service = self._project.services[step.service]
-        try:
+        with self._view.of(step.service) as tell:
             self.built[step.service] = await build_image(
                 engine, self._project, service, self._options, self._session.environment, tell
             )
-        except ComposeError:
-            self._show(follower.failure, failed=True)
-            raise
-        finally:
-            for warning in follower.warnings if not self._quiet_build else ():
-                self._show(warning)
-            if rest:
-                progress.line(prefix + rest)
         return ""
-
-    def _follower(self, service: str) -> Follower:
-        """How this build is shown."""
-        progress, several = self._session.progress, self._several
-        if self._quiet_build or progress.style == "quiet":
-            return Follower(service, several=several)
-        if progress.style == "plain":
-            return PlainFollower(service, self._log, several=several)
-
-        def report(subject: str, word: str, kind: Kind, text: str) -> None:
-            progress.report(subject[:TITLE_WIDTH], word, kind, text)
-
-        return LiveFollower(service, report, several=several)
-
-    def _show(self, lines: Sequence[str], *, failed: bool = False) -> None:
-        """Lines that stay on the screen; of a failure also where all else is quiet."""
-        if failed and (self._quiet_build or self._session.progress.style == "quiet"):
-            self._session.err.writelines(f"{line}\n" for line in lines)
-        elif lines:
-            self._log.block(["", *lines] if self._session.progress.style == "plain" else lines)

@@ -24,10 +24,9 @@ from compose.operations.context import Upload
 from compose.operations.pulling import push_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from compose.engine_client.transport import Engine
-    from compose.model.service import Service
 
 FROM, TO = ("registry", "local"), ("registry", "local", "inline")
 
@@ -39,12 +38,13 @@ class CachePlace(Record):
     where: str = ""
 
 
-def read_places(service: Service, attribute: str) -> tuple[CachePlace, ...]:
-    """cache_from or cache_to of a service's build. Raises ProjectError."""
-    known = FROM if attribute == "cache_from" else TO
+def read_places(
+    entries: Sequence[str], known: tuple[str, ...], attribute: str
+) -> tuple[CachePlace, ...]:
+    """cache_from (the kinds FROM) or cache_to (TO). Raises ProjectError."""
     found = []
-    for text in getattr(service.build, attribute):
-        where = f"services.{service.name}.build.{attribute}: {text}"
+    for text in entries:
+        where = f"{attribute}: {text}"
         if "=" not in text:
             found.append(CachePlace("registry", text))
             continue
@@ -52,9 +52,7 @@ def read_places(service: Service, attribute: str) -> tuple[CachePlace, ...]:
         kind = fields.get("type", "registry")
         if kind not in known:
             raise ProjectError(f"{where}: the type {kind} is not supported: use {', '.join(known)}")
-        key = {"registry": "ref", "local": "src" if attribute == "cache_from" else "dest"}.get(
-            kind, ""
-        )
+        key = {"registry": "ref", "local": "src" if known == FROM else "dest"}.get(kind, "")
         if key and not fields.get(key):
             raise ProjectError(f"{where}: {key} is missing: add {key}=...")
         found.append(CachePlace(kind, fields.get(key, "")))

@@ -121,6 +121,8 @@ class Bench:
         try:
             await self.pull(name, report, await self.auths_for(name), asked)
         except EngineError as error:
+            if name not in error.message:
+                error.message = f"{name}: {error.message}"
             if foreign and here is not None:
                 own = here.document.get("architecture")
                 error.message += f"; the {name} that is here is for linux/{own}, not {platform}"

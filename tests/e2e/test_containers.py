@@ -216,13 +216,20 @@ def test_images_are_built(person: Person, clean: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("copied")
     told = person.pycompose("image", "build", "-t", "own:1", "--build-arg", "WORD=said", "--iidfile", "id", ".", cwd=tmp_path)  # fmt: skip
     assert told.returncode == 0, told.stderr
-    assert "Step 2/5" in told.stdout + told.stderr
+    assert "[2/3] COPY file /file" in told.stderr
     shown = person.does("container", "run", "--rm", "own:1", "sh", "-c", "cat /file /word")
     assert shown == "copiedsaid\n"
     image = person.does("image", "inspect", "-f", "{{.Id}}", "own:1").strip()
     assert (tmp_path / "id").read_text() == image
     quiet = person.does("image", "build", "-q", "--build-arg", "WORD=said", str(tmp_path))
     assert quiet.strip() == image
+    given = f"FROM {clean}\nRUN --mount=type=secret,id=s cat /run/secrets/s > /told\nCOPY --from=beside file /file\n"
+    (tmp_path / "given").write_text(given)
+    person.does(
+        "image", "build", "-t", "own:1", "--secret", "id=s,src=file", "--build-context", f"beside={tmp_path}",
+        "-f", "given", "--progress", "plain", ".", cwd=tmp_path,
+    )  # fmt: skip
+    assert person.does("container", "run", "--rm", "own:1", "cat", "/told", "/file") == "copied" * 2
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(tmp_path / "Dockerfile", "Dockerfile")

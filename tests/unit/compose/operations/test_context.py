@@ -160,12 +160,14 @@ def test_bad_inputs_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_is_not_there_is_named(tmp_path: Path) -> None:
-    _, service = project_of(Build(ssh=("default",)))
-    with pytest.raises(ProjectError, match="SSH_AUTH_SOCK"), agents_of(service, (), {}):
+    with (
+        pytest.raises(ProjectError, match="SSH_AUTH_SOCK"),
+        agents_of(("default",), {}, "services.web.build.ssh"),
+    ):
         pass
     (tmp_path / "no-key").write_text("x")
     with (
         pytest.raises(ProjectError, match="no-key"),
-        agents_of(service, (f"default={tmp_path}/no-key",), {}),
+        agents_of((f"default={tmp_path}/no-key",), {}, "services.web.build.ssh"),
     ):
         pass
