@@ -103,7 +103,14 @@ class Invocation:
             working_dir=current_folder(self.environment),
             all_resources=options.all_resources,
             compatibility=options.compatibility or self.is_on("COMPOSE_COMPATIBILITY"),
+            fetch=self._fetch,
         )
+
+    def _fetch(self, name: str) -> str:
+        """The local path of a Compose file that lies in a registry or a Git repository."""
+        from compose.operations.remote_files import fetch
+
+        return fetch(name, self.environment)
 
     def session(self, *, quiet: bool = False) -> Session:
         """The session of this command. `quiet` reports no progress, only warnings."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 
-from compose.errors import ProjectError
+from compose.errors import ComposeError, ProjectError
 from compose.loader import checks, paths
 from compose.loader.canonical import canonical
 from compose.loader.defaults import defaults
@@ -20,7 +20,7 @@ from compose.loader.settings import read_env_file, unset_warning
 from compose.loader.tree import FaultError, dotted, kind
 from compose.loader.unique import unique
 from compose.loader.validate import validate
-from compose.model.record import Record
+from compose.model.record import Record, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ class Assembly:
         from compose.loader import extends
 
         def load(file: str, service: str, path: Path) -> extends.Origin:
+            file = self._here(file, path)
             absolute = self._local(file, scope, path)
             folder = posixpath.dirname(file)
             tree: dict[str, Any] = {}
@@ -203,12 +204,17 @@ class Assembly:
 
         return load
 
+    def _here(self, name: str, path: Path) -> str:
+        """A file's name, or the local one of a file that lies elsewhere."""
+        if not paths.is_remote(name):
+            return name
+        try:
+            return self._disk.local(name)
+        except ComposeError as error:
+            raise FaultError(path, str(error)) from None
+
     def _local(self, file: str, scope: Scope, path: Path) -> str:
         """The file that another one names at `path`."""
-        if paths.is_remote(file):
-            raise FaultError(
-                path, f"{file} is not on this machine: fetch it and name the local copy"
-            )
         found = paths.join(scope.location, paths.expand(file, self._home))
         if not self._disk.exists(found):
             raise FaultError(path, f"{self._disk.shown(found)}: no such file: check the path")
@@ -224,7 +230,9 @@ class Assembly:
         from compose.loader import include
 
         include.check_sections(tree)
-        for entry in include.entries(tree["include"]):
+        for written in include.entries(tree["include"]):
+            here = tuple(self._here(name, written.place) for name in written.paths)
+            entry = changed(written, paths=here)
             inner = self._scope_of(entry, file, scope)
             files = [self._local(path, scope, entry.place) for path in entry.paths]
             model = self.model(files, inner, resolve_paths=True)

@@ -71,7 +71,9 @@ def resolve_settings(request: LoadRequest) -> Settings:
     --project-name.
     """
     return settings_phase.resolve(
-        request, Files(Disk(request.working_dir), request.environment), lambda _text: None
+        request,
+        Files(Disk(request.working_dir, request.fetch), request.environment),
+        lambda _text: None,
     )
 
 
@@ -104,7 +106,7 @@ def compose_document(request: LoadRequest) -> Composed:
 
 def _all_told(request: LoadRequest, work: Callable[[_Run], T]) -> T:
     """A load; if it fails, the error tells of all that is wrong, not of the first thing alone."""
-    files = Files(Disk(request.working_dir), request.environment)
+    files = Files(Disk(request.working_dir, request.fetch), request.environment)
     try:
         return work(_Run(request, files))
     except ProjectError as error:

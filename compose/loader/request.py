@@ -6,7 +6,7 @@ from compose.model.record import EMPTY, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class LoadRequest(Record):
@@ -28,3 +28,4 @@ class LoadRequest(Record):
     distinct_names: bool = True  # refuse two services with one container_name
     all_resources: bool = False
     compatibility: bool = False  # names of containers and images are joined with "_"
+    fetch: Callable[[str], str] | None = None  # the local path of a file that lies elsewhere

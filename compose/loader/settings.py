@@ -11,8 +11,9 @@ import os.path
 
 from compose.errors import ProjectError, UsageError
 from compose.loader import dotenv
+from compose.loader.paths import is_remote
 from compose.loader.template import TemplateError, substitute
-from compose.model.record import Record
+from compose.model.record import Record, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,16 +65,31 @@ def resolve(request: LoadRequest, opened: Files, warn: Callable[[str], None]) ->
     """The settings. Raises ProjectError, UsageError."""
     if request.project_name and request.project_name != normal_name(request.project_name):
         raise UsageError(_invalid(request.project_name))
-    place = _place(request, opened.disk, warn)
+    found = _place(request, opened.disk, warn)
+    place = _fetched(found, request, opened.disk)
     variables = place.variables
     profiles = request.profiles or tuple(
         # Nothing said is the profile "", as in the reference: a service may name it.
         part.strip()
         for part in variables.get("COMPOSE_PROFILES", "").split(",")
     )
-    name = _name(request, place.files, place.working_dir, variables, opened, warn)
+    name = _name(request, place.files, found.working_dir, variables, opened, warn)
     variables["COMPOSE_PROJECT_NAME"] = name
     return Settings(name, place.files, place.working_dir, profiles, variables, place.env_files)
+
+
+def _fetched(place: _Place, request: LoadRequest, disk: Disk) -> _Place:
+    """The same with files from elsewhere on this machine; the first such has the project's folder."""
+    remote = [file for file in place.files if is_remote(file)]
+    if not remote:
+        return place
+    local = {file: disk.local(file) for file in remote}
+    folder = os.path.dirname(local[remote[0]])  # noqa: PTH120
+    return changed(
+        place,
+        files=tuple(local.get(file, file) for file in place.files),
+        working_dir=place.working_dir if request.project_directory else folder,
+    )
 
 
 def settings_in_env_files(request: LoadRequest, disk: Disk) -> dict[str, str]:
@@ -100,7 +116,7 @@ def _place(request: LoadRequest, disk: Disk, warn: Callable[[str], None]) -> _Pl
     env_files = request.env_files or tuple(
         filter(None, request.environment.get("COMPOSE_ENV_FILES", "").split(","))
     )
-    files = tuple(file if file == "-" else disk.absolute(file) for file in request.files)
+    files = tuple(_known(file, disk) for file in request.files)
     read = _dotenv(env_files, _folder(folder, files, disk), variables, disk, warn, ())
     if not files:
         files = _named_files(variables, disk) or discover(folder or disk.folder, disk, warn)
@@ -109,10 +125,17 @@ def _place(request: LoadRequest, disk: Disk, warn: Callable[[str], None]) -> _Pl
     return _Place(files, working_dir, variables, read)
 
 
+def _known(file: str, disk: Disk) -> str:
+    """A file as it is known from here on: by its absolute path, unless it is no file of this disk."""
+    return file if file == "-" or is_remote(file) else disk.absolute(file)
+
+
 def _folder(folder: str, files: Iterable[str], disk: Disk) -> str:
     """The project's folder: as told, or that of the first file."""
     first = next((file for file in files if file != "-"), None)
-    return folder or (os.path.dirname(first) if first else disk.folder)  # noqa: PTH120
+    if folder or first is None or is_remote(first):
+        return folder or disk.folder
+    return os.path.dirname(first)  # noqa: PTH120
 
 
 def _dotenv(
@@ -172,9 +195,9 @@ def _named_files(variables: Mapping[str, str], disk: Disk) -> tuple[str, ...]:
     if named is None:
         return ()
     parts = named.split(variables.get("COMPOSE_PATH_SEPARATOR") or ":")
-    files = tuple(part if part == "-" else disk.absolute(part) for part in parts)
+    files = tuple(_known(part, disk) for part in parts)
     for file in files:
-        if file != "-" and not disk.exists(file):
+        if file != "-" and not is_remote(file) and not disk.exists(file):
             raise ProjectError(f"{file}: no such file: check COMPOSE_FILE")
     return files
 

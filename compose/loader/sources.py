@@ -18,13 +18,23 @@ _LARGEST = 16 << 20
 class Disk:
     """Files as the loader sees them; relative paths start at `folder`."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, fetch: Callable[[str], str] | None = None) -> None:
         self.folder = os.path.abspath(folder or ".")  # noqa: PTH100
+        self._fetch = fetch
+        self._fetched: dict[str, str] = {}
         self._stdin: bytes | None = None
 
     def absolute(self, path: str) -> str:
         """The path from the root, cleaned of `.` and `..`."""
         return os.path.normpath(os.path.join(self.folder, path))  # noqa: PTH118
+
+    def local(self, name: str) -> str:
+        """The path of a file that lies elsewhere, fetched once a load. Raises ComposeError."""
+        if self._fetch is None:
+            raise ProjectError(f"{name} is not on this machine: fetch it and name the local copy")
+        if name not in self._fetched:
+            self._fetched[name] = self._fetch(name)
+        return self._fetched[name]
 
     def read(self, path: str) -> bytes:
         """The content of a file, `-` being standard input (read once).

@@ -1,4 +1,4 @@
-"""An OCI artifact into a registry: blobs, then the manifest. Blocking; for `publish`, which needs no engine.
+"""An OCI artifact into a registry and out of it: blobs and a manifest. Blocking, without an engine.
 
 Source: the OCI Distribution Specification 1.1 (pushing blobs monolithically, pushing manifests) and
 the distribution project's token authentication. As docker has it, a registry on this machine may do
@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import ssl
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client.payloads.references import DEFAULT_REGISTRY, registry_of, split_reference
@@ -20,7 +21,7 @@ from compose.model.record import Record
 from compose.operations.credentials import credentials, read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
@@ -60,6 +61,17 @@ def push_artifact(
     reference: str, blobs: list[Blob], manifest: bytes, environment: Mapping[str, str]
 ) -> str:
     """Push; returns the manifest's digest. Raises ComposeError naming the registry."""
+    with door_to(reference, environment, "pull,push") as door:
+        for blob in blobs:
+            door.push_blob(blob)
+        answer = door.ask("PUT", f"/v2/{door.path}/manifests/{door.tag}", manifest, MANIFEST)
+        check(answer, (201,), f"the manifest of {reference}")
+    return digest_of(manifest)
+
+
+@contextmanager
+def door_to(reference: str, environment: Mapping[str, str], actions: str) -> Iterator[Door]:
+    """A reference's repository, open for "pull" or "pull,push". Raises ComposeError naming the registry."""
     import httpx
 
     registry = registry_of(reference)
@@ -73,14 +85,10 @@ def push_artifact(
     try:
         address = address_of(host, trust)
         with httpx.Client(base_url=address, timeout=TIMEOUT, verify=trust) as client:
-            door = _Door(client, path, credentials(read_config(environment), registry))
-            for blob in blobs:
-                door.push_blob(blob)
-            answer = door.ask("PUT", f"/v2/{path}/manifests/{tag}", manifest, MANIFEST)
-            _check(answer, (201,), f"the manifest of {reference}")
+            known = credentials(read_config(environment), registry)
+            yield Door(client, path, tag, known, actions)
     except httpx.HTTPError as error:
         raise ComposeError(f"{reference}: cannot reach the registry {host}: {error}") from error
-    return digest_of(manifest)
 
 
 def address_of(host: str, trust: ssl.SSLContext) -> str:
@@ -95,38 +103,56 @@ def address_of(host: str, trust: ssl.SSLContext) -> str:
     return f"https://{host}"
 
 
-class _Door:
-    """One repository of one registry, with the token that it wants."""
+class Door:
+    """One repository of one registry, with the token that it wants; `tag` is what was asked for."""
 
-    def __init__(self, client: httpx.Client, path: str, known: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: httpx.Client, path: str, tag: str, known: Mapping[str, str], actions: str
+    ) -> None:
+        self.path = path
+        self.tag = tag
         self._client = client
-        self._path = path
         self._known = known
+        self._actions = actions
         self._authorization = ""
+
+    def get(self, place: str, most: int, *, accept: str = "*/*") -> bytes:
+        """What lies at a place of the repository. Raises ComposeError, also for more than `most` bytes."""
+        answer = self.ask("GET", f"/v2/{self.path}/{place}", accept=accept)
+        check(answer, (200,), f"{place} of {self.path}")
+        if len(answer.content) > most:
+            raise ComposeError(f"{place} of {self.path} is larger than {most >> 20} MiB")
+        return answer.content
 
     def push_blob(self, blob: Blob) -> None:
         """Unless it is there."""
-        place = f"/v2/{self._path}/blobs"
+        place = f"/v2/{self.path}/blobs"
         if self.ask("HEAD", f"{place}/{blob.digest}").status_code == 200:
             return
         begun = self.ask("POST", f"{place}/uploads/")
-        _check(begun, (202,), f"an upload to {self._path}")
+        check(begun, (202,), f"an upload to {self.path}")
         target = begun.headers["location"]
         target += ("&" if "?" in target else "?") + f"digest={blob.digest}"
         done = self.ask("PUT", target, blob.data, "application/octet-stream")
-        _check(done, (201,), f"a blob of {self._path}")
+        check(done, (201,), f"a blob of {self.path}")
 
-    def ask(self, method: str, url: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+    def ask(
+        self, method: str, url: str, body: bytes = b"", kind: str = "", accept: str = "*/*"
+    ) -> httpx.Response:
         """One request; once more with credentials if the registry wants them."""
-        answer = self._request(method, url, body, kind)
+        headers = {"Accept": accept} | ({"Content-Type": kind} if kind else {})
+        answer = self._request(method, url, body, headers)
         if answer.status_code == 401 and self._answer(answer):
-            return self._request(method, url, body, kind)
+            return self._request(method, url, body, headers)
         return answer
 
-    def _request(self, method: str, url: str, body: bytes, kind: str) -> httpx.Response:
-        headers = {"Content-Type": kind} if kind else {}
+    def _request(
+        self, method: str, url: str, body: bytes, headers: dict[str, str]
+    ) -> httpx.Response:
         headers |= {"Authorization": self._authorization} if self._authorization else {}
-        return self._client.request(method, url, content=body or None, headers=headers)
+        return self._client.request(
+            method, url, content=body or None, headers=headers, follow_redirects=method == "GET"
+        )
 
     def _answer(self, refused: httpx.Response) -> bool:
         """Take up the registry's challenge; False if there is nothing to show."""
@@ -143,19 +169,19 @@ class _Door:
         return "Basic " + base64.b64encode(pair.encode()).decode()
 
     def _token(self, challenge: Mapping[str, str]) -> str:
-        query = {"service": challenge.get("service", ""), "scope": f"repository:{self._path}:pull,push"}  # fmt: skip
+        query = {"service": challenge.get("service", ""), "scope": f"repository:{self.path}:{self._actions}"}  # fmt: skip
         headers = {"Authorization": self._basic()} if self._known.get("username") else {}
         if self._known.get("identitytoken"):
             form = {**query, "grant_type": "refresh_token", "client_id": "pycompose", "refresh_token": self._known["identitytoken"]}  # fmt: skip
             answer = self._client.post(challenge["realm"], data=form)
         else:
             answer = self._client.get(challenge["realm"], params=query, headers=headers)
-        _check(answer, (200,), f"a token for {self._path}")
+        check(answer, (200,), f"a token for {self.path}")
         found = answer.json()
         return f"Bearer {found.get('token') or found.get('access_token') or ''}"
 
 
-def _check(answer: httpx.Response, wanted: tuple[int, ...], what: str) -> None:
+def check(answer: httpx.Response, wanted: tuple[int, ...], what: str) -> None:
     """ComposeError for another status, in the registry's words."""
     if answer.status_code in wanted:
         return

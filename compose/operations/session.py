@@ -109,7 +109,9 @@ class Session(Record):
 
         named = self.load.project_name or self.environment.get("COMPOSE_PROJECT_NAME")
         settings = resolve(
-            self.load, Files(Disk(self.load.working_dir), self.environment), lambda _text: None
+            self.load,
+            Files(Disk(self.load.working_dir, self.load.fetch), self.environment),
+            lambda _text: None,
         )
         if not settings.files and not named:
             raise ComposeError(NO_FILES)
