@@ -62,7 +62,7 @@ def open_helpers() -> Iterator[Helpers]:
     """Start them; at the end all have ended."""
     from engine.processes.spawn import spawn
 
-    fork_server = spawn("engine.processes.fork_server")
+    fork_server = spawn("engine.processes.fork_server", seen_inside=True)
     try:
         network_worker = spawn("networking.linux.worker")
         try:

@@ -79,4 +79,5 @@ def fork_or_refuse(channel: int) -> int | None:
 
 
 if __name__ == "__main__":
+    sc.close_all_but(int(sys.argv[1]))
     serve(socket.socket(fileno=int(sys.argv[1])))

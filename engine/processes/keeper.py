@@ -6,7 +6,8 @@ nothing of the socket or signal modules but their C parts. The work of a start i
 the container's first process itself, and for an exec by a launcher, a fork of its own.
 
 Messages on the link, a datagram each: "here <pid> <start time>" with descriptors (the monitor's
-socket, stdout, stderr, perhaps stdin), before them the pidfd where a launcher had the process born;
+socket, stdout, stderr, perhaps stdin); from a launcher also the pid of who went in to have the process
+born, which is at its end, and before the descriptors the process's pidfd;
 "terminal" with its master; "failed <exit code> <message>". Its end is the program's start.
 """
 
@@ -74,7 +75,7 @@ class Kept:
         try:
             message, ancillary, _, _ = self.link.recvmsg(1 << 16, RIGHTS, _socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            return b""
+            message, ancillary = b"", []
         fds = [
             int.from_bytes(data[at : at + 4], "little")
             for _, _, data in ancillary
@@ -83,10 +84,13 @@ class Kept:
         if message == b"terminal":
             self.terminal = fds[0]
         elif message[:5] == b"here ":
-            self.pid, self.start_time = map(int, message.split()[1:])
+            self.pid, self.start_time, *entered = map(int, message.split()[1:])
             if self.launcher:
+                os.waitpid(entered[0], 0)
                 self.pidfd, *fds = fds
             self.server, self.stdout, self.stderr, self.stdin = (*fds, -1, -1, -1)[:4]
+        elif not message and self.pid in (0, self.launcher):
+            return b"failed 126 the container ended before the program could start"
         return message
 
     def end_launch(self) -> None:

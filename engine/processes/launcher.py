@@ -61,32 +61,43 @@ def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> N
 
 
 def run_launcher(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> NoReturn:
-    """The launcher's life."""
+    """The launcher's life. Where nothing can be born it stands in itself, until the start is asked for."""
     link = socket.socket(fileno=link_fd)
     try:
         sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
         channel = _open_channel(channel_fd)
         order = read_order(messages.decode(request))
         stdio, ours, server = _set_up(order)
-        prepared = launch.enter(spec_fd, stdio)
+        entering, sync = launch.enter(spec_fd, stdio, order.cgroup)
+        born, refusal = _await_birth(sync)
         try:
-            born = f"here {prepared.pid} {prepared.start_time}".encode()
-            send_with_fds(link, born, [prepared.pidfd, server.fileno(), *ours])
-            facts = messages.encode(
-                pid=prepared.pid, start_time=prepared.start_time, warnings=prepared.warnings
-            )
+            here = f"here {born.pid} {born.start_time} {entering}".encode()
+            send_with_fds(link, here, [born.pidfd, server.fileno(), *ours])
+            facts = messages.encode(pid=born.pid, start_time=born.start_time, warnings=())
             channel.send(facts)
             _wait_for_start(channel)
-            master = prepared.await_root()
-            if master is not None:
-                hand_over_terminal(link, master, order.size)
-            prepared.release()
+            if born.terminal is not None:
+                hand_over_terminal(link, born.terminal, order.size)
+            if not refusal:
+                born.release()
         except BaseException:
-            prepared.abort()
+            if not refusal:
+                born.abort()
             raise
+        if refusal:
+            give_up(link, refusal, 126)
         os._exit(0)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the monitor must hear of it
         give_up(link, error, 126)
+
+
+def _await_birth(sync: socket.socket) -> tuple[launch.Born, Refusal | None]:
+    """What is born; where nothing is, this process itself and the reason."""
+    try:
+        return launch.await_birth(sync), None
+    except Refusal as refusal:
+        own = os.getpid()
+        return launch.Born(own, os.pidfd_open(own), start_time(own), sync), refusal
 
 
 def make_cgroup(request: bytes, folder: bytes) -> int:

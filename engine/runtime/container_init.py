@@ -5,9 +5,13 @@ detached, and only then is anything of the image read. After that nothing is imp
 program of the image runs before execve. The process is not dumpable, so that nobody inside can
 reach the interpreter through /proc/PID/exe.
 
+An exec comes into a container where others live already, perhaps with CAP_SYS_PTRACE. So whoever
+enters stays outside of its pid namespace, seen by nobody, until it has given up all that the program
+may not have: privileges, descriptors. Only then is the program's process born inside.
+
 The socket to whoever waits (monitor or launcher) closes on execve: so they know. Before that an exec
-says "mounted" (with a terminal's master) and hears "start". A failure is one datagram: "failed <exit
-code> <message>".
+says "terminal" (with its master), then "born" (with a pidfd), and hears "start". A failure is one
+datagram: "failed <exit code> <message>".
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ from typing import TYPE_CHECKING, NoReturn
 from engine.runtime import syscalls as sc
 from engine.runtime import terminal
 from engine.runtime.cgroups import tree
+from engine.runtime.filter_verdict import lets_through
 from engine.runtime.identity import IdentityError
 from engine.runtime.pids import open_pid, start_time
-from engine.runtime.program import Refusal, start_program
+from engine.runtime.privileges import drop_to
+from engine.runtime.program import Refusal, make_ready, run_program, start_program
 from engine.runtime.root import build_root
 from engine.runtime.spec import ContainerSpec, ExecSpec, decode
 from engine.runtime.user_namespace import ids_of, make_namespaces
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.runtime.launch import Stdio
+    from engine.runtime.program import Ready
     from engine.runtime.spec import Process
     from engine.runtime.user_namespace import Ids
 
@@ -81,7 +88,7 @@ def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
         os.close(fd)
     try:
         root = build_root(spec, ids)
-        master = _take_terminal(spec.process, root, console=True)
+        master = _take_terminal(spec.process, root)
     except BaseException:
         talk.wait_for_start()  # who attaches first must not find nobody there
         raise
@@ -117,7 +124,6 @@ class Inside:
 
     spec: ExecSpec
     seccomp: bytes
-    cgroup_fd: int | None
     ids: Ids | None
 
 
@@ -130,13 +136,11 @@ def join_container(spec_fd: int) -> Inside:
     seccomp = _filter_of(spec.process)
     container = _open_container(spec)
     tree.join(tree.limiting_folders(spec.cgroup))
-    top = tree.unified_mount(spec.cgroup.mode)
-    cgroup_fd = os.open(f"{top}/{spec.cgroup.path}", os.O_PATH | os.O_CLOEXEC) if top else None
     ids = ids_of(spec.container_pid)
     others = sc.CLONE_NEWNET | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWCGROUP
     sc.setns(container, others | sc.CLONE_NEWPID | sc.CLONE_NEWNS)
     os.close(container)
-    return Inside(spec, seccomp, cgroup_fd, ids)
+    return Inside(spec, seccomp, ids)
 
 
 def _open_container(spec: ExecSpec) -> int:
@@ -151,20 +155,47 @@ def _open_container(spec: ExecSpec) -> int:
     return pidfd
 
 
-def run_exec(inside: Inside, stdio: Stdio, sync: socket.socket) -> NoReturn:
-    """The life of an exec's process up to its program. Never returns."""
-    spec, seccomp = inside.spec, inside.seccomp
+def enter_container(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
+    """Enter a container, give up what an exec's program may not have, have it born. Never returns."""
     try:
         confine_child()
-        _become_child(stdio)
+        proc = os.open(
+            "/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+        )  # the container has its own
+        inside = join_container(spec_fd)
+        process = inside.spec.process
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        master = _take_terminal(spec.process, root, console=False)
-        send_with_fds(sync, b"mounted", [] if master is None else [master])
-        if sync.recv(64) != b"start":  # the launcher gave up, or died
-            os._exit(1)
-        start_program(spec.process, root, sync, seccomp, inside.ids, init=False, first=False)
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
+        _take_stdio(stdio)
+        if process.terminal:
+            master, slave = terminal.open_terminal(root)
+            _take_stdio_of(slave)
+            send_with_fds(sync, b"terminal", [master])
+        ready = make_ready(process, root, inside.ids, proc, first=False)
+        sc.close_all_but(sync.fileno())
+        # A filter that refuses a birth can only come after it, and with it all that it needs.
+        late = not lets_through(inside.seccomp)
+        if not late:
+            drop_to(process, ready.who, inside.seccomp)
+        pid, pidfd = sc.clone_sibling()
+        if pid == 0:
+            _run_born(inside, ready, sync, late=late)
+        send_with_fds(sync, b"born", [pidfd])
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the launcher must hear of it
         give_up(sync, error, 126)
+
+
+def _run_born(inside: Inside, ready: Ready, sync: socket.socket, *, late: bool) -> NoReturn:
+    """The life of an exec's process from its birth inside up to its program. Raises."""
+    process = inside.spec.process
+    os.setsid()
+    if process.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if late:
+        drop_to(process, ready.who, inside.seccomp)
+    if sync.recv(64) != b"start":  # the launcher gave up, or died
+        os._exit(1)
+    run_program(process, ready, sync, init=False)
 
 
 def _contents(spec_fd: int) -> bytes:
@@ -203,9 +234,19 @@ def confine_child() -> None:
 def _become_child(stdio: Stdio) -> None:
     """An own session with the given stdio; signals as a fresh program expects them."""
     os.setsid()
+    _take_stdio(stdio)
+
+
+def _take_stdio(stdio: Stdio) -> None:
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number, inheritable=True)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _take_stdio_of(slave: int) -> None:
+    for number in (0, 1, 2):
+        os.dup2(slave, number, inheritable=True)
+    os.close(slave)
 
 
 def _open_network(spec: ContainerSpec) -> list[int]:
@@ -220,16 +261,13 @@ def _open_network(spec: ContainerSpec) -> list[int]:
     return fds
 
 
-def _take_terminal(process: Process, root: int, *, console: bool) -> int | None:
+def _take_terminal(process: Process, root: int) -> int | None:
     """Where one is asked for: stdio is its slave from now on; its master."""
     if not process.terminal:
         return None
     master, slave = terminal.open_terminal(root)
-    if console:
-        terminal.bind_console(root, slave)
-    for number in (0, 1, 2):
-        os.dup2(slave, number, inheritable=True)
-    os.close(slave)
+    terminal.bind_console(root, slave)
+    _take_stdio_of(slave)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     return master
 

@@ -1,26 +1,27 @@
-"""The birth of an exec's process, seen from its launcher: enter, release or abort.
+"""The birth of an exec's process, seen from its launcher: enter, await, release or abort.
 
-Between enter and release the process waits inside the container's namespaces. Nothing is left behind
-by a failure. Single-threaded callers only (clone3).
+Three have a part in it. The launcher stays outside and holds what speaks for the engine. Whoever
+enters (see container_init) comes out of it without privileges and ends with the birth. What is born
+waits inside for its release, and is believed nothing: its number is read from its pidfd. Nothing is
+left behind by a failure. Single-threaded callers only (clone3).
 """
 
 from __future__ import annotations
 
 import array
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
 from engine.runtime.cgroups import tree
-from engine.runtime.container_init import join_container, run_exec
+from engine.runtime.container_init import enter_container
 from engine.runtime.pids import start_time
 from engine.runtime.program import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.runtime.spec import Cgroup
 
 
@@ -34,24 +35,14 @@ class Stdio:
 
 
 @dataclass(slots=True)
-class Prepared:
-    """A process that waits for its release."""
+class Born:
+    """A process that waits for its release; `terminal` is its master, if it has one."""
 
     pid: int
     pidfd: int
     start_time: int
-    warnings: tuple[str, ...]
     sync: socket.socket
-
-    def await_root(self) -> int | None:
-        """Wait until its root is made: the terminal's master, None without one. Raises Refusal."""
-        try:
-            message, fds = _receive(self.sync)
-        except OSError as error:
-            raise Refusal(125, f"the process died early: {error.strerror}") from error
-        if message != b"mounted":
-            raise _error_of(message)
-        return fds[0] if fds else None
+    terminal: int | None = None
 
     def release(self) -> None:
         """Let it go on to execve; returns when that has happened. Raises Refusal."""
@@ -71,46 +62,63 @@ class Prepared:
         """End it before its program has started; its parent, the monitor, reaps it."""
         self.sync.close()
         try:
-            os.kill(self.pid, 9)
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
 
-def enter(spec_fd: int, stdio: Stdio) -> Prepared:
-    """Start a further process inside a running container, waiting to be released.
+def enter(spec_fd: int, stdio: Stdio, cgroup: Cgroup) -> tuple[int, socket.socket]:
+    """Send someone into a running container: its pid, and the socket on which it tells of the birth.
 
-    We join the namespaces for good and then have the process born, as a child of our parent: nobody
-    inside ever sees one of the container's processes that is still outside. Raises Refusal if the
-    container's first process is not the one meant any more.
+    It is a child of our parent, as what it gives birth to. Raises Refusal.
     """
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # ours: there are others
-    try:
-        inside = join_container(spec_fd)
-        return _birth(lambda sync: run_exec(inside, stdio, sync), inside.cgroup_fd, proc)
-    except OSError as error:
-        raise Refusal(126, f"cannot enter the container: {error.strerror}") from error
-    finally:
-        os.close(proc)
-
-
-def _birth(life: Callable[[socket.socket], object], cgroup_fd: int | None, proc: int) -> Prepared:
-    """Clone into the cgroup and let the child live `life`; the caller gets it back, waiting."""
+    top = tree.unified_mount(cgroup.mode)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    folder = None
     try:
-        pid, pidfd = sc.clone3(sc.CLONE_PARENT, cgroup_fd)
+        if top:
+            folder = os.open(f"{top}/{cgroup.path}", os.O_PATH | os.O_CLOEXEC)
+        pid, pidfd = sc.clone3(sc.CLONE_PARENT, folder)
     except OSError as error:
         ours.close()
         theirs.close()
-        raise Refusal(125, f"cannot start a process: {error.strerror}") from error
+        raise Refusal(126, f"cannot enter the container: {error.strerror}") from error
     finally:
-        if cgroup_fd is not None:
-            os.close(cgroup_fd)
+        if folder is not None:
+            os.close(folder)
     if pid == 0:
         ours.close()
-        life(theirs)
-        os._exit(125)
+        enter_container(spec_fd, stdio, theirs)
+    os.close(pidfd)
     theirs.close()
-    return Prepared(pid, pidfd, start_time(pid, proc), (), ours)
+    return pid, ours
+
+
+def await_birth(sync: socket.socket) -> Born:
+    """Wait until the process is there. Raises Refusal with the reason why it will not be."""
+    master: int | None = None
+    try:
+        message, fds = _receive(sync)
+        if message == b"terminal" and fds:
+            master = fds[0]
+            message, fds = _receive(sync)
+        if message != b"born" or not fds:
+            raise _error_of(message)
+        pid = _number_of(fds[0])
+        return Born(pid, fds[0], start_time(pid), sync, master)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise Refusal(126, "the process died early") from error
+    except OSError as error:
+        raise Refusal(125, f"the process died early: {error.strerror}") from error
+
+
+def _number_of(pidfd: int) -> int:
+    """The pid behind a pidfd. Raises ProcessLookupError. Source: pidfd_open(2), /proc/PID/fdinfo."""
+    with open(f"/proc/self/fdinfo/{pidfd}") as lines:
+        pid = next((int(line.split()[1]) for line in lines if line.startswith("Pid:")), -1)
+    if pid <= 0:
+        raise ProcessLookupError
+    return pid
 
 
 def _receive(sync: socket.socket) -> tuple[bytes, list[int]]:

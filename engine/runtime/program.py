@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.runtime import syscalls as sc
@@ -16,6 +17,7 @@ from engine.runtime.tiny_init import supervise
 if TYPE_CHECKING:
     import socket
 
+    from engine.runtime.identity import Identity
     from engine.runtime.spec import Process
     from engine.runtime.user_namespace import Ids
 
@@ -33,6 +35,14 @@ class Refusal(Exception):  # noqa: N818  # the image or the request is at fault,
         self.exit_code = exit_code
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a program starts with once all that needs privileges is done."""
+
+    who: Identity
+    environment: dict[str, str]
+
+
 def start_program(  # what a program starts with
     process: Process,
     root: int,
@@ -41,29 +51,42 @@ def start_program(  # what a program starts with
     ids: Ids | None,
     *,
     init: bool,
-    first: bool = True,
 ) -> NoReturn:
-    """Become the user, find the program, execute it. Raises Refusal or OSError.
+    """Become the user, find the program, execute it: a container's own. Raises Refusal or OSError.
 
-    `ids` is a user namespace to enter; `first` is the container's own process, which makes the mount
-    namespace that belongs to it.
+    `ids` is a user namespace to enter, with a mount namespace that belongs to it.
+    """
+    proc = open_in_root(root, "/proc")
+    ready = make_ready(process, root, ids, proc, first=True)
+    sc.close_all_but(sync.fileno())
+    drop_to(process, ready.who, seccomp)
+    run_program(process, ready, sync, init=init)
+
+
+def make_ready(
+    process: Process, root: int, ids: Ids | None, proc: int | None, *, first: bool
+) -> Ready:
+    """All that needs privileges; what is left of them `drop_to` takes. Raises Refusal or OSError.
+
+    `proc` is a /proc that knows this process; `first` is a container's own process.
     """
     who = read_identity(root, process.user, process.groups)
     environment = dict(entry.partition("=")[::2] for entry in process.env)
     environment.setdefault("HOME", who.home)
     set_rlimits(process.rlimits)
     if process.oom_score_adj:
-        _set_oom_score(process.oom_score_adj)
+        _set_oom_score(proc, process.oom_score_adj)
     _give_stdio(ids.outside(who.uid) if ids else who.uid)
     os.umask(process.umask)
     if process.apparmor:
-        _set_apparmor(root, process.apparmor)
+        _set_apparmor(proc, process.apparmor)
     if ids:
         ids.enter(new_mounts=first)
-    if sync.fileno() > 3:
-        sc.close_range(3, sync.fileno() - 1)
-    sc.close_range(sync.fileno() + 1)
-    drop_to(process, who, seccomp)
+    return Ready(who, environment)
+
+
+def run_program(process: Process, ready: Ready, sync: socket.socket, *, init: bool) -> NoReturn:
+    """The last steps, with the program's own privileges. Raises Refusal or OSError."""
     # A change of user has made the kernel forget it (prctl(2)): without monitor, no container.
     sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
@@ -76,7 +99,7 @@ def start_program(  # what a program starts with
             signal.signal(number, signal.SIG_DFL)
     if init:
         supervise(sync)
-    execute(process.args, environment)
+    execute(process.args, ready.environment)
 
 
 def _give_stdio(uid: int) -> None:
@@ -114,11 +137,11 @@ def execute(args: tuple[str, ...], environment: dict[str, str]) -> NoReturn:
     raise Refusal(127, f'exec: "{name}": executable file not found in $PATH')
 
 
-def _set_apparmor(root: int, profile: str) -> None:
+def _set_apparmor(proc: int | None, profile: str) -> None:
     """Ask AppArmor to confine what is executed next. Source: the kernel's apparmor documentation."""
-    fd = open_in_root(root, "/proc/thread-self/attr/apparmor/exec", os.O_WRONLY)
+    fd = _own_file(proc, "attr/apparmor/exec")
     if fd is None:
-        fd = open_in_root(root, "/proc/thread-self/attr/exec", os.O_WRONLY)
+        fd = _own_file(proc, "attr/exec")
     if fd is None:
         raise Refusal(125, "cannot set an AppArmor profile: /proc has no place for it")
     try:
@@ -131,9 +154,11 @@ def _set_apparmor(root: int, profile: str) -> None:
         os.close(fd)
 
 
-def _set_oom_score(value: int) -> None:
+def _set_oom_score(proc: int | None, value: int) -> None:
     """Lowering the score needs a right that the engine may lack; raising it always works."""
-    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    fd = _own_file(proc, "oom_score_adj")
+    if fd is None:
+        raise Refusal(125, f"cannot set oom_score_adj to {value}: /proc has no place for it")
     try:
         os.write(fd, str(value).encode())
     except PermissionError as error:
@@ -142,3 +167,13 @@ def _set_oom_score(value: int) -> None:
         ) from error
     finally:
         os.close(fd)
+
+
+def _own_file(proc: int | None, name: str) -> int | None:
+    """This thread's file in a /proc, to be written; None if there is none."""
+    if proc is None:
+        return None
+    try:
+        return os.open(f"thread-self/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+    except FileNotFoundError:
+        return None

@@ -38,7 +38,7 @@ def busybox_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cell]:
     """A cell without a fork server yet; afterwards nothing of it may be left."""
     made = Cell(tmp_path, f"t{secrets.token_hex(6)}", busybox_root)
-    monkeypatch.setenv("CELL", made.tag)  # what is forked from here carries it
+    monkeypatch.setenv("PYCOMPOSE_ROOT", str(tmp_path))  # what is forked from here carries it
     for above in (tmp_path, *tmp_path.parents):
         if above.owner() == "root" and str(above).startswith("/tmp/pytest"):
             above.chmod(0o711)  # users inside get through to what is bound
@@ -52,7 +52,7 @@ def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 async def cell(own_cell: Cell) -> AsyncIterator[Cell]:
     """A cell with a fork server."""
-    helper = spawn("engine.processes.fork_server")
+    helper = spawn("engine.processes.fork_server", seen_inside=True)
     with closing(helper), open_fork_server(helper.channel) as forks:
         own_cell.forks = forks
         yield own_cell
