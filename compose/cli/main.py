@@ -114,15 +114,26 @@ def run() -> NoReturn:
 
 def run_to_the_end() -> int:
     """The exit code of this process's command line, its output written."""
+    open_closed_streams()
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has enough. The descriptor is replaced, or the interpreter's own
-        # flush at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
+        code = 1  # whoever read our output has enough
+    except OSError as error:
+        code = complain_of_output(error)
+    else:
+        return code
+    # The descriptor is replaced, or the interpreter's own flush at exit would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return code
+
+
+def open_closed_streams() -> None:
+    """Have the standard streams that our caller closed: what is opened later must not take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
 
 
 def main(argv: list[str]) -> int:
@@ -137,6 +148,9 @@ def main(argv: list[str]) -> int:
         return 130
     except BrokenPipeError:
         raise
+    except OSError as error:
+        close(invocations)
+        return complain_of_output(error) if error.filename is None else complain_of_bug(error)
     except Exception as error:  # noqa: BLE001  # the last border: a bug of ours is told in a line too
         close(invocations)
         return complain_of_bug(error)
@@ -239,6 +253,16 @@ def complain(error: ComposeError, invocations: list[Invocation]) -> int:
     for line in lines:
         print(line, file=sys.stderr)
     return error.exit_code
+
+
+def complain_of_output(error: OSError) -> int:
+    """A full disk, or a device that fails, where our output goes; another failure nobody foresaw."""
+    import errno
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return complain_of_bug(error)
+    print(f"cannot write the output: {(error.strerror or '').lower()}", file=sys.stderr)
+    return 1
 
 
 def complain_of_bug(error: Exception) -> int:

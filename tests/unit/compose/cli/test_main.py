@@ -305,6 +305,27 @@ def test_config_of_a_known_project_imports_what_is_ours_alone(tmp_path: Path) ->
     assert set(done.stdout.split()) - small == {"compose"}
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_one_line(unbuffered: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m compose --help > /dev/full"], cwd=HOUSE, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cannot write the output: no space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_trouble(closed: str) -> None:
+    command = f"{sys.executable} -m compose version {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_reader_that_has_enough_is_no_error() -> None:
     command = f"{sys.executable} -m compose --help | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
