@@ -1,8 +1,9 @@
 """What our networks cost: throughput beside a bare bridge and beside Docker, endpoints by the hundred.
 
 `python -m tests.bench.network_speed`, as root, on an otherwise idle machine. Everything is in network
-namespaces of its own. Sides take turns within a round, medians of the rounds are shown. Docker is
-measured where a dockerd can be started (`make peers` installs one).
+namespaces of its own. Sides take turns within a round, each round begins with another one; medians are
+shown, and those of the rounds' ratios, which a neighbour's work on the machine moves least. Docker
+is measured where a dockerd can be started (`make peers` installs one).
 """
 
 from __future__ import annotations
@@ -272,13 +273,21 @@ def _bound(netns: int, kind: int) -> int:
     return made.detach()
 
 
+def _ratio(own: list[float], other: list[float]) -> str:
+    """The median of the rounds' ratios, and the quartiles around it."""
+    low, middle, high = statistics.quantiles(
+        [one / two for one, two in zip(own, other, strict=True)], n=4
+    )
+    return f"{middle:.3f} ({low:.2f}-{high:.2f})"
+
+
 def main() -> None:
     """Run the rounds, print the medians."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.network_speed", description=__doc__
     )
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--endpoints", type=int, default=300)
     parser.add_argument("--own-only", action="store_true", help="leave Docker out")
     options = parser.parse_args()
@@ -292,14 +301,21 @@ def main() -> None:
             ways.append(stack.enter_context(docker_path(folder / "dockerd")))
         found: dict[str, list[tuple[float, float]]] = {way.name: [] for way in ways}
         rates: dict[str, list[float]] = {way.name: [] for way in ways}
-        for _ in range(options.rounds):
-            for way in ways:
+        for number in range(options.rounds):
+            first = number % len(ways)
+            for way in (*ways[first:], *ways[:first]):
                 found[way.name].append(throughput(way, options.seconds))
                 rates[way.name].append(connections(way, options.seconds / 2))
         print(f"{'way':22}{'Gbit/s':>8}{'CPU ms/GB':>11}{'connections/s':>15}")
         for name, values in found.items():
             speed, cost = (statistics.median(column) for column in zip(*values, strict=True))
             print(f"{name:22}{speed:8.2f}{cost:11.0f}{statistics.median(rates[name]):15.0f}")
+        pairs = [(own.name, ways[0].name)] + [(port.name, way.name) for way in ways[3:]]
+        for name, other in pairs:
+            speeds = _ratio([v for v, _ in found[name]], [v for v, _ in found[other]])
+            price = _ratio([v for _, v in found[name]], [v for _, v in found[other]])
+            rate = _ratio(rates[name], rates[other])
+            print(f"{name} / {other}: speed {speeds}, CPU {price}, connections {rate}")
         with lab.site().entered():
             (folder / "run").mkdir()
             costs = trio.run(endpoints, folder / "run", options.endpoints)

@@ -181,6 +181,13 @@ def ipv4_frame(source_mac: str, target_mac: str, source: str, target: str, data:
     return mac(target_mac) + mac(source_mac) + b"\x08\x00" + head + udp
 
 
+def ipv6_frame(source_mac: str, source: str) -> bytes:
+    udp = struct.pack(">HHHH", 1000, 2000, 14, 0) + b"MARKER"
+    head = struct.pack(">IHBB", 0x60000000, len(udp), 17, 64)
+    head += ip_address(source).packed + ip_address("fd00:1::3").packed
+    return mac("02:42:0a:01:00:03") + mac(source_mac) + b"\x86\xdd" + head + udp
+
+
 def arp_frame(source_mac: str, sender_mac: str, sender_ip: str) -> bytes:
     body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2) + mac(sender_mac)
     body += ip_address(sender_ip).packed + bytes(6) + ip_address("10.1.0.3").packed
@@ -206,10 +213,25 @@ def pair(lab: Lab) -> tuple[Site, Site]:
         (ipv4_frame(A, B, "10.1.0.9", "10.1.0.3", b"MARKER"), False),
         (ipv4_frame(A, B, "10.1.0.1", "10.1.0.3", b"MARKER"), False),
         (ipv4_frame("02:42:0a:01:00:09", B, "10.1.0.2", "10.1.0.3", b"MARKER"), False),
+        (ipv6_frame(A, "fd00:1::2"), True),
+        (ipv6_frame(A, "fd00:1::9"), False),
+        (ipv6_frame(A, "::"), False),
+        (ipv6_frame("02:42:0a:01:00:09", "fd00:1::2"), False),
         (mac(B) + mac(A) + b"\x88\xb5MARKER" + bytes(60), True),
         (mac(B) + mac("02:42:0a:01:00:01") + b"\x88\xb5MARKER" + bytes(60), False),
     ],
-    ids=["own", "other-ip", "gateway-ip", "other-mac", "own-raw", "other-mac-raw"],
+    ids=[
+        "own",
+        "other-ip",
+        "gateway-ip",
+        "other-mac",
+        "own-ip6",
+        "other-ip6",
+        "no-ip6",
+        "other-mac-ip6",
+        "own-raw",
+        "other-mac-raw",
+    ],
 )
 def test_frames_carry_the_senders_own_addresses_or_go_nowhere(
     pair: tuple[Site, Site], frame: bytes, passes: bool
@@ -218,6 +240,18 @@ def test_frames_carry_the_senders_own_addresses_or_go_nowhere(
     listener = b.raw("eth0")
     a.raw("eth0").send(frame)
     assert heard(listener, b"MARKER") is passes
+
+
+def test_what_else_is_on_a_bridge_sends_as_it_likes(lab: Lab) -> None:
+    network = lab.network("br-a", "10.1.0.1/24")
+    box = lab.container(network, "10.1.0.2/24")
+    machine = lab.site("a virtual machine, say, that the user has put there")
+    lab.cable(machine, "", "10.1.0.77/24", name="tap")
+    port = next(name for name in lab.host.links() if name.startswith("tap"))
+    lab.host.run("ip", "link", "set", port, "master", "br-a")
+    server = box.listen("10.1.0.2", 80)
+    machine.connect("10.1.0.2", 80).close()
+    assert echo_once(server)[0] == "10.1.0.77"
 
 
 @pytest.mark.parametrize(
