@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from networking.relay.server import Places
     from networking.resident.server import Loop
 
 #: Seconds of silence that end a flow (conntrack's for UDP streams); flows of one port at once.
@@ -32,13 +33,14 @@ class Datagrams:
 
     def __init__(
         self, loop: Loop, near: socket.socket, family: socket.AddressFamily,
-        target: tuple[str, int], clock: Callable[[], float],
+        target: tuple[str, int], clock: Callable[[], float], places: Places,
     ) -> None:  # fmt: skip
         self._loop = loop
         self._near = near
         self._family = family
         self._target = target
         self._clock = clock
+        self._places = places
         self._flows: OrderedDict[Any, Flow] = OrderedDict()
         loop.watch(near, self._from_clients)
 
@@ -77,16 +79,20 @@ class Datagrams:
                 pass  # nobody listens there now: UDP promises nothing
 
     def _begin(self, client: Any) -> Flow | None:
-        while len(self._flows) >= FLOWS:
+        while len(self._flows) >= FLOWS or (self._flows and not self._places.free):
             self._end(next(iter(self._flows.values())))
+        if not self._places.take(1):
+            return None
         try:
             far = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         except OSError:
+            self._places.give(1)
             return None
         try:
             far.connect(self._target)
         except OSError:
             far.close()
+            self._places.give(1)
             return None
         flow = self._flows[client] = Flow(client, far, self._clock())
         self._loop.watch(far, lambda: self._from_container(flow))
@@ -106,3 +112,4 @@ class Datagrams:
         if self._flows.pop(flow.client, None) is not None:
             self._loop.forget(flow.far)
             flow.far.close()
+            self._places.give(1)

@@ -9,6 +9,7 @@ networking.relay.server RUN_DIR`.
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import sys
 from dataclasses import dataclass
@@ -25,6 +26,43 @@ SOCKET_NAME = "relay.sock"
 BUFFER = 1 << 17
 #: Connections accepted in one go.
 BURST = 64
+
+
+class Places:
+    """The descriptors there are for clients. Who finds too few left waits for some to come back.
+
+    Some of the process's are kept out of it: the engine must be able to speak to it whatever the crowd.
+    """
+
+    KEPT = 64
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self._waiting: list[Callable[[], None]] = []
+
+    @classmethod
+    def of_this_process(cls) -> Places:
+        """As many as its limit allows."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(max(soft - cls.KEPT, 2))
+
+    def take(self, count: int) -> bool:
+        """Whether there are so many; they are the caller's then."""
+        if self.free < count:
+            return False
+        self.free -= count
+        return True
+
+    def give(self, count: int) -> None:
+        """They are back."""
+        self.free += count
+        waiting, self._waiting = self._waiting, []
+        for ready in waiting:
+            ready()
+
+    def wait(self, ready: Callable[[], None]) -> None:
+        """Call `ready` once, when some have come back."""
+        self._waiting.append(ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +134,14 @@ class Pump:
 
 
 class Connection:
-    """A client's connection and the one to the container that goes with it."""
+    """A client's connection and the one to the container that goes with it; `ended` is called once."""
 
-    def __init__(self, loop: Loop, near: socket.socket, target: Target) -> None:
+    def __init__(
+        self, loop: Loop, near: socket.socket, target: Target, ended: Callable[[], None]
+    ) -> None:
         self._loop = loop
         self._near = near
+        self._ended = ended
         self._far = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         for one in (near, self._far):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -116,6 +157,7 @@ class Connection:
                 self.open = False
                 self._far.close()
                 near.close()
+                ended()
                 return
         loop.watch(near, lambda: self._step(self._out.read))
         loop.watch(self._far, lambda: self._step(self._back.read))
@@ -148,6 +190,7 @@ class Connection:
             for one in (self._near, self._far):
                 self._loop.forget(one)
                 one.close()
+            self._ended()
 
 
 class Server:
@@ -155,6 +198,7 @@ class Server:
 
     def __init__(self, run_dir: str) -> None:
         self.loop = Loop()
+        self.places = Places.of_this_process()
         self.ports: dict[str, Listener | Datagrams] = {}
         self.control = Control(self.loop, run_dir, SOCKET_NAME, self.perform)
 
@@ -179,10 +223,12 @@ class Server:
             listener.setblocking(False)  # the method takes it so
             target = Target(request["address"], request["port"])
             if listener.type == socket.SOCK_STREAM:
-                self.ports[request["key"]] = Listener(self.loop, listener, target)
+                self.ports[request["key"]] = Listener(self.loop, listener, target, self.places)
             else:
                 family, address = target.family, (target.address, target.port)
-                self.ports[request["key"]] = Datagrams(self.loop, listener, family, address, now)
+                self.ports[request["key"]] = Datagrams(
+                    self.loop, listener, family, address, now, self.places
+                )
         elif op == "close":
             self._close(request["key"])
         elif op == "keep":
@@ -199,25 +245,36 @@ class Server:
 
 
 class Listener:
-    """A published TCP port."""
+    """A published TCP port. Clients for whom there is no place wait in the kernel's queue."""
 
-    def __init__(self, loop: Loop, listener: socket.socket, target: Target) -> None:
+    def __init__(self, loop: Loop, listener: socket.socket, target: Target, places: Places) -> None:
         self._loop = loop
         self._listener = listener
         self._target = target
+        self._places = places
         loop.watch(listener, self._accept)
 
     def _accept(self) -> None:
         for _ in range(BURST):
+            if not self._places.take(2):
+                self._loop.pause_reading(self._listener, paused=True)
+                self._places.wait(self._resume)
+                return
             try:
                 near, _ = self._listener.accept()
             except OSError:
-                return  # none is left, or no descriptor
+                self._places.give(2)
+                return  # none is left
             near.setblocking(False)  # the method takes it so
             try:
-                Connection(self._loop, near, self._target)
+                Connection(self._loop, near, self._target, lambda: self._places.give(2))
             except OSError:
                 near.close()
+                self._places.give(2)
+
+    def _resume(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.pause_reading(self._listener, paused=False)
 
     def timeout(self) -> float | None:
         """Nothing is ever due."""

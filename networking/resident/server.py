@@ -89,7 +89,10 @@ class Control:
         loop.watch(self._listener, self._accept)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # gone again, or no descriptor left: those who are served go on being so
         self._loop.watch(connection, lambda: self._obey(connection))
 
     def _obey(self, connection: socket.socket) -> None:
