@@ -125,6 +125,7 @@ class Cluster:
         self._networks = networks
         self._changed = trio.Event()
         self._heard: dict[str, float] = {}
+        self._said: dict[str, list[Member]] = {}  # of all overlays, ours or not
         self._numbers: dict[str, int] = {}
         self._listeners: list[trio.SocketListener] = []
 
@@ -198,9 +199,18 @@ class Cluster:
             return
         self._numbers[peer] = document["number"]
         self._heard[peer] = trio.current_time()
+        self._said[peer] = [Member.from_json(one) for one in document["members"]]
+        await self._learn(peer)
+
+    async def networks_changed(self) -> None:
+        """An overlay has come to this engine, or gone: who is on it elsewhere is known already."""
+        for peer in tuple(self._said):
+            await self._learn(peer)
+
+    async def _learn(self, peer: str) -> None:
         known = self._networks()
-        members = [Member.from_json(one) for one in document["members"]]
-        await self._names.set_remote(peer, [m for m in members if m.network in known])
+        members = [m for m in self._said.get(peer, ()) if m.network in known]
+        await self._names.set_remote(peer, members)
 
     async def _forget_the_silent(self) -> None:
         while True:
@@ -208,4 +218,5 @@ class Cluster:
             for peer, heard in list(self._heard.items()):
                 if trio.current_time() - heard > HOLD:
                     del self._heard[peer]
-                    await self._names.set_remote(peer, [])
+                    self._said.pop(peer, None)
+                    await self._learn(peer)

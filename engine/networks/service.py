@@ -211,7 +211,7 @@ class Networks:
         except BaseException:
             self._records.remove(network)
             raise
-        self._announce("create", network)
+        await self._announce("create", network)
         return network, (*warnings, *plan.warnings, *await self._firewall_warnings(network))
 
     async def _firewall_warnings(self, network: Network) -> list[str]:
@@ -264,7 +264,7 @@ class Networks:
                 await self._sweep()
             await self._worker.perform("remove_network", **self._order(network))
         self._records.remove(network)
-        self._announce("destroy", network)
+        await self._announce("destroy", network)
         await self.rest()
         return network
 
@@ -381,7 +381,9 @@ class Networks:
         underlay = self.cluster.underlay if self.cluster else None
         return network_order(network, entry.options, entry.subnets, underlay)
 
-    def _announce(self, action: str, network: Network) -> None:
+    async def _announce(self, action: str, network: Network) -> None:
+        if self.cluster:
+            await self.cluster.networks_changed()
         attributes = {"name": network.name, "type": network.driver}
         self._events.publish("network", action, network.id, attributes)
 

@@ -110,6 +110,20 @@ def test_networks_that_only_one_has_stay_there(towns: tuple[Town, Town]) -> None
     assert box.ask("web") == []
 
 
+def test_who_was_there_before_the_network_is_found_at_once(towns: tuple[Town, Town]) -> None:
+    here, there = towns
+    here.network("span", SUBNET, Driver="overlay")
+    here.run("web", "span")
+    here.network("other", "10.104.144.0/20", Driver="overlay")
+    there.network("other", "10.104.144.0/20", Driver="overlay")
+    here.run("sign", "other")
+    sentry = there.run("sentry", "other")
+    until(lambda: sentry.ask("sign") != [])  # so what was said of web has been heard as well
+    there.network("span", SUBNET, Driver="overlay")
+    box = there.run("box", "span")
+    assert box.ask("web") == ["10.104.128.2"]
+
+
 def test_what_an_overlay_needs_is_said(towns: tuple[Town, Town]) -> None:
     here, _ = towns
     status, words = refusal(here.network, "span", Driver="overlay")
