@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 VERB = re.compile(r"%([-+ #0]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
 
 
+class Struct(dict[str, object]):
+    """A value of a Go struct: its fields' values in their order are what is printed of it."""
+
+
 def shown(value: Any) -> str:
     """A value as Go's print shows it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
         return "<no value>"
+    if isinstance(value, Struct):
+        return "{" + " ".join(map(shown, value.values())) + "}"
     if isinstance(value, Mapping):
         return "map[" + " ".join(f"{key}:{shown(value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, list | tuple):

@@ -34,10 +34,10 @@ class ExecRequest(NamedTuple):
 def execute(request: ExecRequest, session: Session) -> int:
     """Run it in a service's container; returns its exit code. Raises ComposeError."""
     name, variables = session.identity()
-    if session.dry_run:
-        return 0
-    with session.client() as client:
+    with session.client(read_only=session.dry_run) as client:
         ref = running_container(client, name, request.service, request.number)
+        if session.dry_run:
+            raise ComposeError("interactive exec is not supported in dry-run mode")
         return execute_in(client, ref, request, variables)
 
 

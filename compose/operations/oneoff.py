@@ -81,6 +81,8 @@ def run(request: RunRequest, session: Session) -> int:
     project = changed(project, services={**project.services, request.service: service})
     session.progress.close()
     if session.dry_run:
+        if not request.detach:
+            raise ComposeError("interactive run is not supported in dry-run mode")
         return 0
     with session.client() as client:
         observed = look(client, project)

@@ -60,6 +60,7 @@ def listed(rows: list[dict[str, Any]], style: str, *, trunc: bool) -> str:
 
 def shown_row(row: Mapping[str, Any], now: float, *, trunc: bool) -> dict[str, Any]:
     """A row as it is shown: shortened, joined, in words."""
+    from compose.cli.template_functions import Struct
     from compose.cli.units import duration, quoted, shortened, shown_ports
 
     command = row["Command"]
@@ -82,7 +83,7 @@ def shown_row(row: Mapping[str, Any], now: float, *, trunc: bool) -> dict[str, A
         "Networks": ",".join(row["Networks"]),
         "Ports": shown_ports(row["Publishers"]),
         "Project": row["Project"],
-        "Publishers": row["Publishers"],
+        "Publishers": [Struct(one) for one in row["Publishers"]],
         "RunningFor": duration(now - row["Created"]) + " ago",
         "Service": row["Service"],
         "Size": "0B",

@@ -6,10 +6,12 @@ import pytest
 
 from compose.cli.formatted import formatted
 from compose.cli.template import Row, Template, go_json, unescape
+from compose.cli.template_functions import Struct
 from compose.errors import UsageError
 
 ROW = Row({
     "Name": "web-1", "State": "running", "Health": "", "ExitCode": 0, "Labels": {"a": "<1>"},
+    "Ports": [Struct(URL="", TargetPort=80, Protocol="tcp")],
     "Publishers": [{"TargetPort": 80}, {"TargetPort": 90}],
 }, Label=lambda key: {"a": "<1>"}.get(key, ""))  # fmt: skip
 
@@ -18,6 +20,7 @@ ROW = Row({
     ("text", "shown"),
     [
         ("{{.Name}}", "web-1"),
+        ("{{.Ports}}", "[{ 80 tcp}]"),
         ("{{ .Name }} is {{.State}}", "web-1 is running"),
         ("{{json .Labels}}", '{"a":"\\u003c1\\u003e"}'),
         ("{{.Labels | json}}", '{"a":"\\u003c1\\u003e"}'),
