@@ -9,7 +9,7 @@ import time
 
 from compose.engine_client.observe import observation, observe, snapshot
 from compose.engine_client.payloads.container import ignored_attributes, image_of
-from compose.errors import EngineRefusedError
+from compose.errors import ComposeError, EngineRefusedError
 from compose.model.record import Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.operations.building import BuildOptions
     from compose.operations.session import Session
+    from compose.operations.watching import UpdateFailedError
     from compose.operations.world import World
     from compose.planner.steps import Plan
 
@@ -231,7 +232,7 @@ async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decisi
 
     from compose.operations.apply import apply_plan
     from compose.operations.one_call import is_conflict
-    from compose.operations.watching import WaitFailedError
+    from compose.operations.watching import UpdateFailedError, WaitFailedError
 
     project = aim.project
     for attempt in (1, 2):
@@ -241,6 +242,10 @@ async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decisi
                 await apply_plan(
                     decision.plan, engine, world, session.progress, limit=session.parallel
                 )
+        except UpdateFailedError as error:
+            if error.rollback:
+                await roll_back(aim, session, engine, error)
+            raise
         except Exception as error:
             if attempt == 2 or not is_conflict(error):
                 raise
@@ -251,6 +256,21 @@ async def carry_out(aim: Aim, session: Session, engine: Engine, decision: Decisi
         if scope.cancelled_caught:
             raise WaitFailedError(f"application not healthy after {aim.wait_timeout}s")
         return
+
+
+async def roll_back(aim: Aim, session: Session, engine: Engine, error: UpdateFailedError) -> None:
+    """Back to what a service was before its update. Raises ComposeError, in any case."""
+    from compose.operations.apply import apply_plan
+    from compose.operations.world import World
+    from compose.planner.rolling import plan_rollback
+
+    project = aim.project
+    session.progress.warn(f"{error}: rolling back")
+    observed = await look_again(engine, project)
+    plan = plan_rollback(error.service, observed, aim.policy.timeout)
+    world = World(project.name, project, observed)
+    await apply_plan(plan, engine, world, session.progress, limit=session.parallel)
+    raise ComposeError(f"{error}: rolled back to what ran before") from error
 
 
 async def make_images(

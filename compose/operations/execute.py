@@ -16,6 +16,7 @@ from compose.operations.creating import create_container, read_profiles
 from compose.operations.hooks import Forerunner, before_start, run_hook, run_to_end
 from compose.operations.last_words import last_words
 from compose.operations.one_call import OneCall, has_port_range
+from compose.operations.updating import Updates
 from compose.operations.watching import ContainerWatch, WaitFailedError
 from compose.planner import steps as s
 
@@ -42,6 +43,7 @@ class Executor:
         self._watch_lock = trio.Lock()
         self._start_lock = trio.Lock()
         self._one_call = OneCall(world, engine.version, progress)
+        self._updates = Updates(engine, self._one_call, progress)
 
     async def execute(self, step: Step) -> str:
         """Do it. Raises ComposeError. Returns "" or the word to tell instead of the usual one."""
@@ -50,13 +52,17 @@ class Executor:
                 await self._create(step)
             case s.StartContainer() if self._takes_turns(step):
                 async with self._start_lock:
-                    return await self._do(step)
+                    return await self._start(step)
+            case s.StartContainer():
+                return await self._start(step)
             case s.RunHook():
                 await self._hook(step)
             case s.Delay():
                 await trio.sleep(step.seconds)
             case s.WaitCondition():
                 await self._wait(step)
+            case s.WatchUpdate():
+                await self._updates.watch(await self._watching(), step)
             case s.PullImage():
                 assert self._world.pull is not None
                 return await self._world.pull(self._engine, step)
@@ -79,6 +85,15 @@ class Executor:
         if isinstance(step, s.CreateNetwork) and answer.json().get("Warning"):
             self._progress.warn(f"network {step.name}: {answer.json()['Warning']}")
         return self._one_call.done(step, answer)
+
+    async def _start(self, step: s.StartContainer) -> str:
+        try:
+            return await self._do(step)
+        except EngineRefusedError as error:
+            if not step.watched:
+                raise
+            self._updates.note(step, error)
+            return "Failed"
 
     async def _create(self, step: s.CreateContainer) -> None:
         service = self._project().services[step.service]

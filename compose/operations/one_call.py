@@ -67,7 +67,7 @@ class OneCall:
         if isinstance(step, s.StartContainer) and self._world.project is not None:
             service = self.project.services.get(step.service)
             return service is None or not has_port_range(service)
-        more = s.RunHook | s.Delay | s.WaitCondition | s.PullImage | s.BuildImage
+        more = s.RunHook | s.Delay | s.WaitCondition | s.WatchUpdate | s.PullImage | s.BuildImage
         return not isinstance(step, more)
 
     def call(self, step: Step) -> Call | None:  # noqa: C901, PLR0911, PLR0912  # an arm a step
@@ -217,7 +217,9 @@ def named(subject: str, error: EngineRefusedError) -> EngineRefusedError:
 
 def is_patient(step: Step) -> bool:
     """Whether a step, once begun, is given time to end when the person cancels: short calls are."""
-    waits = s.WaitCondition | s.Delay | s.StopContainer | s.RestartContainer | s.RunHook
+    waits = (
+        s.WaitCondition | s.WatchUpdate | s.Delay | s.StopContainer | s.RestartContainer | s.RunHook
+    )
     return not isinstance(step, waits | s.PullImage | s.BuildImage)
 
 

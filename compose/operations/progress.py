@@ -57,7 +57,7 @@ def words(step: Step) -> tuple[str, str, str]:
             subject = f"Volume {step.name}"
         case s.RemoveImage():
             subject = f"Image {step.name}"
-        case s.PullImage() | s.BuildImage() | s.WaitCondition() | s.Delay():
+        case s.PullImage() | s.BuildImage() | s.WaitCondition() | s.WatchUpdate() | s.Delay():
             subject = step.service
         case _:
             subject = f"Container {step.name}"
@@ -88,7 +88,7 @@ def _verbs(step: Step) -> tuple[str, str]:
     match step:
         case s.CreateContainer() if step.replaces:
             return "Recreate", ""
-        case s.StopContainer() | s.RemoveContainer() if step.quiet:
+        case s.StopContainer() | s.RemoveContainer() | s.RenameContainer() if step.quiet:
             return "", ""
         case s.PauseContainer() if step.thaw:
             return "Unpausing", "Unpaused"

@@ -32,6 +32,15 @@ class WaitFailedError(ComposeError):
         self.container = container
 
 
+class UpdateFailedError(WaitFailedError):
+    """More of an update's containers failed than it tolerates; with `rollback` it is to be taken back."""
+
+    def __init__(self, message: str, *, service: str, rollback: bool) -> None:
+        super().__init__(message)
+        self.service = service
+        self.rollback = rollback
+
+
 class ContainerWatch:
     """The events of a project's containers; `listen` must run in a nursery for as long as it waits."""
 
@@ -85,6 +94,19 @@ class ContainerWatch:
             if found["Id"] != ref:  # it was asked for by name: events have ids
                 ref = found["Id"]
                 continue
+            with trio.move_on_after(LOOK_ANYWAY):
+                await waker.wait()
+
+    async def wait_failure(self, ref: str, name: str) -> None:
+        """Wait until a new container that is up ends, restarts or turns unhealthy: WaitFailedError."""
+        while True:
+            waker = self._wakers.setdefault(ref, trio.Event())
+            found = await self._inspect(ref, name)
+            judge(found, "running_or_healthy", name)
+            state = found.get("State") or {}
+            if state.get("Restarting") or found.get("RestartCount"):
+                text = f"container {name} exited ({state.get('ExitCode') or 0}) and is restarted"
+                raise WaitFailedError(text, ref=ref, container=name)
             with trio.move_on_after(LOOK_ANYWAY):
                 await waker.wait()
 

@@ -76,7 +76,12 @@ def subject(step: Step) -> tuple[Kind, str] | None:
         case s.CreateVolume() | s.RemoveVolume():
             return "volume", step.name
         case (
-            s.RunHook() | s.Delay() | s.WaitCondition() | s.UploadFiles() | s.DisconnectContainer()
+            s.RunHook()
+            | s.Delay()
+            | s.WaitCondition()
+            | s.WatchUpdate()
+            | s.UploadFiles()
+            | s.DisconnectContainer()
         ):
             return None
         case _:

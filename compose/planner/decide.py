@@ -10,7 +10,7 @@ from compose.model.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from compose.model.observed import ObservedContainer
     from compose.model.project import Project
@@ -32,6 +32,15 @@ def wanted_count(service: Service) -> int:
             "Remove the custom name to scale the service"
         )
     return service.replicas
+
+
+def one_of_each_number(
+    containers: Sequence[ObservedContainer],
+) -> tuple[list[ObservedContainer], list[ObservedContainer]]:
+    """The first of each number, and the others: a replacement that was cut off leaves two. Pure."""
+    firsts: dict[int | str, ObservedContainer] = {}
+    doubles = [one for one in containers if firsts.setdefault(one.number or one.id, one) is not one]
+    return list(firsts.values()), doubles
 
 
 def free_numbers(containers: Iterable[ObservedContainer], count: int) -> list[int]:

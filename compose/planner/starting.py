@@ -31,6 +31,7 @@ class Planned(Record):
     made_by: str = ""
     cause: str = ""
     is_new: bool = False
+    is_watched: bool = False
 
 
 class Starting:
@@ -87,6 +88,7 @@ class Starting:
             start = StartContainer(
                 id=f"start {one.name}", needs=frozenset(needs),
                 cause=one.cause, service=service.name, ref=one.ref, name=one.name,
+                watched=one.is_watched,
             )  # fmt: skip
             self._steps.append(start)
             last = start.id

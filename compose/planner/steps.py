@@ -104,18 +104,20 @@ class UploadFiles(BaseStep, kw_only=True):
 
 
 class RenameContainer(BaseStep, kw_only=True):
-    """Give a container its final name: the end of a replacement."""
+    """Give a container its final name: the end of a replacement. `quiet`: one that is put aside."""
 
     ref: str
     name: str
+    quiet: bool = False
 
 
 class StartContainer(BaseStep, kw_only=True):
-    """Start a container."""
+    """Start a container. `watched`: whether it fails is for the update's watch to judge."""
 
     service: str
     ref: str
     name: str
+    watched: bool = False
 
 
 class StopContainer(BaseStep, kw_only=True):
@@ -177,6 +179,20 @@ class Delay(BaseStep, kw_only=True):
     seconds: float
 
 
+class WatchUpdate(BaseStep, kw_only=True):
+    """Watch a batch of a rolling update (name, ref): up first, then as good for some `seconds`.
+
+    `tolerated`: so many of the service's containers may fail in all, None any number; what happens
+    to one more is that the update stops, and with `rollback` is taken back.
+    """
+
+    service: str
+    containers: tuple[tuple[str, str], ...]
+    seconds: float = 0.0
+    tolerated: int | None = 0
+    rollback: bool = False
+
+
 class WaitCondition(BaseStep, kw_only=True):
     """Wait until a service's containers (name, ref) meet a condition.
 
@@ -210,6 +226,7 @@ Step = (
     | RemoveContainer
     | RunHook
     | Delay
+    | WatchUpdate
     | WaitCondition
 )
 

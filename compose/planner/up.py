@@ -20,12 +20,13 @@ from compose.planner.decide import (
     container_name,
     free_numbers,
     is_orphan,
+    one_of_each_number,
     orphan_warning,
     wanted_count,
     why_recreate,
 )
 from compose.planner.resources import Resources
-from compose.planner.rolling import Batches, Rollout, in_order, rollout_of
+from compose.planner.rolling import RETIRED, Batches, Rollout, in_order, retired_name, rollout_of
 from compose.planner.starting import Planned, Starting
 from compose.planner.steps import (
     CreateContainer,
@@ -35,7 +36,6 @@ from compose.planner.steps import (
     RunHook,
     StopContainer,
     UploadFiles,
-    WaitCondition,
 )
 
 TYPE_CHECKING = False
@@ -148,16 +148,20 @@ class _Draft:
         )
         self.after[service.name] = []
         self.to_start[service.name] = []
+        there, doubles = one_of_each_number(there)
+        for container in doubles:
+            self._remove(container, service, "a replacement was interrupted")
         for container in there[wanted:]:
             self._remove(container, service, "scaled down")
         rollout = rollout_of(service) if self.policy.start else Rollout()
-        batches = Batches(service, rollout)
+        batches = Batches(service, rollout, sum(bool(causes[one.id]) for one in there[:wanted]))
         for container in there[:wanted]:
             cause = causes[container.id]
             if cause:
                 self._replace(service, container, cause, rollout, batches)
             else:
                 self._keep(service, container)
+        batches.finish(self.steps)
         for index in free_numbers(there, max(wanted - len(there), 0)):
             cause = "scaled up" if there else "missing"
             self._create(service, index, container_name(self.project, service, index), cause)
@@ -186,7 +190,9 @@ class _Draft:
     def _keep(self, service: Service, container: ObservedContainer) -> None:
         name = container_name(self.project, service, container.number)
         made_by = self.halted.get(container.id, "")
-        if container.name != name and UNFINISHED.fullmatch(container.name):
+        if container.name != name and (
+            UNFINISHED.fullmatch(container.name) or RETIRED.fullmatch(container.name)
+        ):
             rename = RenameContainer(
                 id=f"rename {name}", cause="a replacement was interrupted", ref=container.id, name=name,
                 needs=frozenset(filter(None, (made_by, self.freed.get(name)))),
@@ -245,13 +251,17 @@ class _Draft:
             self._made(service, name, name, step.id, cause)
         return step
 
-    def _made(self, service: Service, name: str, ref: str, last: str, cause: str) -> None:
+    def _made(
+        self, service: Service, name: str, ref: str, last: str, cause: str, *, watched: bool = False
+    ) -> None:
         """A new container is there after step `last`: its files, then its start."""
         made_by = last
         for kind in GRANT_KINDS:
             last = self._give(service, kind, name, ref, last)
         self.after[service.name].append(Planned(name, ref, made_by, cause, is_new=True))
-        self.to_start[service.name].append(Planned(name, ref, last, cause, is_new=True))
+        self.to_start[service.name].append(
+            Planned(name, ref, last, cause, is_new=True, is_watched=watched)
+        )
 
     def _give(self, service: Service, kind: GrantKind, name: str, ref: str, last: str) -> str:
         """A container's files after step `last`; the step after which it has them."""
@@ -305,14 +315,13 @@ class _Draft:
         needs = {create.id} | self._halt_dependents(service)
         hooks = len(service.post_start)
         up = f"post_start {hooks - 1} {name}" if hooks else f"start {name}"
-        batches.add(name, up)
-        if rollout.start_first and container.is_running and container.id not in self.halted:
+        is_first = rollout.start_first and container.is_running and container.id not in self.halted
+        is_proven = is_first and rollout.is_watched
+        batches.add(name, f"rename {name}" if is_proven else up, is_proven=is_proven)
+        if is_first:
             # The new one first: it starts under its temporary name, and takes over when it is up.
-            self._made(service, name, name, create.id, cause)
-            ready = WaitCondition(
-                id=f"wait for {name} to be up", needs=frozenset((up,)), service=service.name,
-                condition="running_or_healthy", containers=((name, name),), dependency=False,
-            )  # fmt: skip
+            self._made(service, name, name, create.id, cause, watched=rollout.is_watched)
+            ready = batches.ready(name, up)
             self.steps.append(ready)
             needs |= {ready.id}
         if container.is_running:
@@ -320,16 +329,24 @@ class _Draft:
                 needs.add(self.halted[container.id])
             else:
                 needs = {self._stop(container, service, frozenset(needs), "", quiet=True)}
-        remove = RemoveContainer(
-            id=f"remove {container.name}", needs=frozenset(needs), ref=container.id,
-            name=container.name, quiet=True,
-        )  # fmt: skip
+        cleared: Step
+        if rollout.rolls_back:
+            cleared = RenameContainer(
+                id=f"put {container.name} aside", needs=frozenset(needs), ref=container.id,
+                name=retired_name(name, container.id), quiet=True,
+            )  # fmt: skip
+            batches.retired.append((container.id, container.name))
+        else:
+            cleared = RemoveContainer(
+                id=f"remove {container.name}", needs=frozenset(needs), ref=container.id,
+                name=container.name, quiet=True,
+            )  # fmt: skip
         rename = RenameContainer(
-            id=f"rename {name}", needs=frozenset((remove.id,)), ref=create.temporary, name=name
+            id=f"rename {name}", needs=frozenset((cleared.id,)), ref=create.temporary, name=name
         )
-        self.steps += [remove, rename]
+        self.steps += [cleared, rename]
         if not self._is_made(service, name):
-            self._made(service, name, name, rename.id, cause)
+            self._made(service, name, name, rename.id, cause, watched=rollout.is_watched)
 
     def _is_made(self, service: Service, name: str) -> bool:
         return any(one.name == name and one.is_new for one in self.after[service.name])

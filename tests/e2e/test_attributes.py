@@ -118,6 +118,66 @@ def test_a_rolling_update_never_leaves_the_service_alone(
     assert person.pycompose("plan", cwd=home).returncode == 0
 
 
+GOOD = "while :; do sleep 0.05; done"
+
+
+def updated(update: dict[str, Any], text: str) -> dict[str, Any]:
+    """Two replicas of a script with an update_config."""
+    return script(text, init=True, deploy={"replicas": 2, "update_config": update})
+
+
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+@pytest.mark.parametrize("bad", ["echo oops; exit 3", "sleep 0.3; echo oops; exit 3", None])
+def test_an_update_that_fails_is_rolled_back(
+    person: Person, home: Path, order: str, bad: str | None
+) -> None:
+    update = {"order": order, "failure_action": "rollback", "monitor": "1s"}
+    write(home, {"web": updated(update, GOOD)})
+    person.does("up", "-d", cwd=home)
+    before = person.does("ps", "-q", cwd=home)
+    web = updated(update, bad or "")
+    if bad is None:
+        web["command"] = ["no-such-program"]
+    write(home, {"web": web})
+    done = person.pycompose("up", "-d", "-t", "0", cwd=home)
+    assert done.returncode == 1, done
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("update of service web failed: container shop-web-1")
+    assert last.endswith("rolled back to what ran before")
+    assert bad is None or "oops" in done.stderr
+    assert person.does("ps", "-q", cwd=home) == before
+    names = person.does("ps", "-a", "--format", "{{.Name}}", cwd=home).split()
+    assert names == ["shop-web-1", "shop-web-2"]
+    write(home, {"web": updated(update, GOOD)})
+    assert person.pycompose("plan", cwd=home).stdout == "nothing to do\n"
+    write(home, {"web": updated(update, f"true; {GOOD}")})
+    person.does("up", "-d", "-t", "0", cwd=home)
+    assert person.does("ps", "-a", "--format", "{{.Name}}", cwd=home).split() == names
+    assert person.does("ps", "-q", cwd=home) != before
+
+
+@pytest.mark.parametrize(
+    ("update", "code", "renewed"),
+    [
+        ({"monitor": "1s"}, 1, 1),
+        ({"failure_action": "continue", "monitor": "1s"}, 0, 2),
+        ({"max_failure_ratio": 0.5, "monitor": "1s"}, 1, 2),
+        ({"max_failure_ratio": 1.0, "monitor": "1s"}, 0, 2),
+    ],
+)
+def test_how_many_failures_end_an_update(
+    person: Person, home: Path, update: dict[str, Any], code: int, renewed: int
+) -> None:
+    write(home, {"web": updated(update, GOOD)})
+    person.does("up", "-d", cwd=home)
+    before = set(person.does("ps", "-aq", cwd=home).split())
+    write(home, {"web": updated(update, "sleep 0.2; exit 3")})
+    done = person.pycompose("up", "-d", "-t", "0", cwd=home)
+    assert done.returncode == code, done
+    assert "update of service web" in done.stderr
+    assert len(set(person.does("ps", "-aq", cwd=home).split()) - before) == renewed
+
+
 def test_links_volumes_from_and_external_links(person: Person, home: Path) -> None:
     write(
         home,

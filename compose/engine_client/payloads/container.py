@@ -312,17 +312,12 @@ def ignored_attributes(service: Service) -> list[str]:
             for grant in grants
             if service.read_only and (grant.uid or grant.gid or grant.mode is not None)
         ]
-    update = (service.deploy.document if service.deploy else {}).get("update_config") or {}
+    rollback = (service.deploy.document if service.deploy else {}).get("rollback_config") or {}
     found += [
-        f"services.{service.name}.deploy.update_config.{name} is for a swarm, it will be ignored"
-        for name in ("monitor", "max_failure_ratio")
-        if update.get(name)
+        f"services.{service.name}.deploy.rollback_config.{name} is for a swarm, it will be ignored: all "
+        "containers are rolled back at once"
+        for name in rollback
     ]
-    if update.get("failure_action") not in (None, "", "pause"):
-        found.append(
-            f"services.{service.name}.deploy.update_config.failure_action: "
-            f"{update['failure_action']} is for a swarm: here an update stops at the first failure"
-        )
     if service.credential_spec:
         found.append(f"services.{service.name}.credential_spec is for Windows, it will be ignored")
     return found

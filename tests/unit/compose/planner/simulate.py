@@ -117,7 +117,7 @@ class SimulatedEngine:
                 found = self.find(step.ref)
                 assert not found.is_running
                 del self.containers[found.id]
-            case s.UploadFiles() | s.RunHook() | s.Delay() | s.WaitCondition():
+            case s.UploadFiles() | s.RunHook() | s.Delay() | s.WaitCondition() | s.WatchUpdate():
                 pass
             case _:
                 raise AssertionError(step)
