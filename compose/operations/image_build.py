@@ -13,7 +13,7 @@ from compose.errors import ProjectError, UsageError
 from compose.model.record import Record
 from compose.operations.archives import CHUNK
 from compose.operations.build_flags import gather_flags
-from compose.operations.build_inputs import agents_of
+from compose.operations.build_inputs import BuildInputs, agents_of
 from compose.operations.build_view import BuildView
 from compose.operations.building import OWN_SERVER, follow, warning, with_ahead
 from compose.operations.context import Context, Upload
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from compose.engine_client.transport import Engine
-    from compose.operations.build_inputs import BuildInputs
     from compose.operations.session import Session
 
 
@@ -91,7 +90,7 @@ async def _build(
         request.secrets, request.contexts, agents, environment, check=request.check,
         no_cache_filter=list(request.no_cache_filter), cache_to=asked_of(targets),
     )  # fmt: skip
-    query, pieces = _context(request, inputs)
+    inputs, query, pieces = _context(request, inputs, own=own)
     view = BuildView(session, quiet=request.quiet)
     with view.of("") as tell:
         sources = read_places(request.cache_from, FROM, "--cache-from")
@@ -108,22 +107,24 @@ async def _build(
 
 
 def _context(
-    request: ImageBuildRequest, inputs: BuildInputs
-) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """The parameters with those of the context, and its tar. Raises ProjectError."""
+    request: ImageBuildRequest, inputs: BuildInputs, *, own: bool
+) -> tuple[BuildInputs, dict[str, Any], Iterator[bytes]]:
+    """The inputs and parameters with those of the context, and its tar. Raises ProjectError."""
     query = dict(request.query)
     if REMOTE.match(request.context) or request.context == "-":
         if inputs.folders:
             raise ProjectError("--build-context: folders go with a context that is a folder only")
         query |= {"dockerfile": request.dockerfile} if request.dockerfile else {}
         if request.context != "-":
-            return {**query, "remote": request.context}, iter(())
-        return query, iter(lambda: sys.stdin.buffer.read(CHUNK), b"")
+            return inputs, {**query, "remote": request.context}, iter(())
+        return inputs, query, iter(lambda: sys.stdin.buffer.read(CHUNK), b"")
     inline = sys.stdin.read() if request.dockerfile == "-" else ""
     folder = Path(request.context)
     named = "" if inline else from_folder(folder, request.dockerfile)
-    context = Context(folder, named, inline, folders=inputs.folders)
-    return {**query, "dockerfile": context.dockerfile}, context.pieces()
+    context = Context(folder, named, inline, apart=own, folders=inputs.folders)
+    if context.text is not None:
+        inputs = BuildInputs({**inputs.document, "dockerfile": context.text}, inputs.folders)
+    return inputs, {**query, "dockerfile": context.dockerfile}, context.pieces()
 
 
 def from_folder(folder: Path, dockerfile: str) -> str:

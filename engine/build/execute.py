@@ -127,10 +127,11 @@ class Builder:
             place, excerpt = find_excerpt(error, material.dockerfile)
             if "lint violation" in error.message:
                 excerpt = ()  # the warning has shown it
-            if request.dockerfile != "Dockerfile" and request.inline is None:
-                error.message = error.message.replace("Dockerfile:", f"{request.dockerfile}:", 1)
-                error.hint = error.hint.replace("Dockerfile:", f"{request.dockerfile}:", 1)
-                place = place.replace("Dockerfile", request.dockerfile, 1)
+            name = request.shown_dockerfile
+            if name != "Dockerfile":
+                error.message = error.message.replace("Dockerfile:", f"{name}:", 1)
+                error.hint = error.hint.replace("Dockerfile:", f"{name}:", 1)
+                place = place.replace("Dockerfile", name, 1)
             await tell(Failed(str(error), place, excerpt))
             raise
 
@@ -152,7 +153,7 @@ class Builder:
         await report_checks(
             found,
             material.dockerfile,
-            request.dockerfile,
+            request.shown_dockerfile,
             tell,
             fatal=request.check or fails(dockerfile),
         )

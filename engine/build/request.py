@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,6 +84,11 @@ class BuildRequest:
     check: bool = False
     auths: Mapping[str, Any] = field(default_factory=dict)
     not_honoured: tuple[str, ...] = ()
+
+    @property
+    def shown_dockerfile(self) -> str:
+        """How people are told of it: by its path in the context, or by a file of the client's."""
+        return self.dockerfile if self.inline is None else posixpath.basename(self.dockerfile)
 
 
 @dataclass(frozen=True, slots=True)
