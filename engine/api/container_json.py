@@ -46,6 +46,7 @@ def inspect(engine: Engine, container: Container, version: tuple[int, int]) -> d
     """GET /containers/{id}/json, as API `version` has it."""
     endpoints = engine.networks.endpoints_for(container.id)
     folder = engine.layout.container(container.id)
+    run_folder = engine.layout.container_run(container.id)
     document: dict[str, Any] = {
         "Id": container.id,
         "Created": rfc3339(container.created_ns),
@@ -53,9 +54,9 @@ def inspect(engine: Engine, container: Container, version: tuple[int, int]) -> d
         "Args": list(container.args),
         "State": _state(container),
         "Image": container.image,
-        "ResolvConfPath": str(folder / "resolv.conf"),
-        "HostnamePath": str(folder / "hostname"),
-        "HostsPath": str(folder / "hosts"),
+        "ResolvConfPath": str(run_folder / "resolv.conf"),
+        "HostnamePath": str(run_folder / "hostname"),
+        "HostsPath": str(run_folder / "hosts"),
         "LogPath": str(folder / f"{container.id}-json.log"),
         "Name": f"/{container.name}",
         "RestartCount": container.restart_count,
@@ -71,7 +72,7 @@ def inspect(engine: Engine, container: Container, version: tuple[int, int]) -> d
             "Data": {
                 "UpperDir": str(folder / "upper"),
                 "WorkDir": str(folder / "work"),
-                "MergedDir": str(folder / "merged"),
+                "MergedDir": str(engine.layout.merged),
             },
         },
         "Mounts": [_mount(engine, point) for point in container.mounts],

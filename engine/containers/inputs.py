@@ -38,7 +38,7 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
     container: Container,
     *,
     engine_id: str,
-    lower: tuple[str, ...],
+    rootfs: Rootfs,
     folder: Path,
     run_dir: Path,
     mounts: tuple[Mount, ...],
@@ -58,10 +58,7 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
     return ContainerInputs(
         id=container.id,
         engine_id=engine_id,
-        rootfs=Rootfs(
-            lower, str(folder / "upper"), str(folder / "work"), str(folder / "merged"),
-            host.readonly_rootfs,
-        ),
+        rootfs=rootfs,
         args=(container.path, *container.args),
         env=with_edits(environment(config), edits.env),
         run_dir=str(run_dir),

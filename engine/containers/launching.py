@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from engine.containers.rooms import Rooms
     from engine.networks.model import Endpoint
     from engine.processes.client import Monitor, Prepared
+    from engine.storage.paths import Layout
 
 SPEC_NAME = "spec.json"
 
@@ -65,19 +66,18 @@ class Launcher:
         self._forks = rooms.forks
         self._host = rooms.host
         self._engine_id = rooms.engine_id
+        _make_skeleton(rooms.layout)
 
     def rootfs(self, container: Container) -> Rootfs:
         """The overlay of a container. Raises NotFoundError for a missing layer."""
         folder = self._layout.container(container.id)
         lower = self._images.lower_dirs(self._images.find(container.image))
-        empty = self._layout.root / "empty"
-        if not lower:
-            empty.mkdir(exist_ok=True)
         return Rootfs(
-            lower or (str(empty),),
-            str(folder / "upper"),
-            str(folder / "work"),
-            str(folder / "merged"),
+            (*lower, str(self._layout.skeleton)),
+            f"{folder}/upper",
+            f"{folder}/work",
+            str(self._layout.merged),
+            container.host_config.readonly_rootfs,
         )
 
     def spec(self, container: Container) -> tuple[ContainerSpec, tuple[str, ...]]:
@@ -98,7 +98,8 @@ class Launcher:
             elif point.type == "image":
                 below = self._images.lower_dirs(self._images.find(point.data))
                 overlays[point.destination] = overlay_options(point, below, folder)
-        files = {f"/etc/{name}": str(folder / name) for name in netfiles.NAMES}
+        run_dir = self._layout.container_run(container.id)
+        files = {f"/etc/{name}": f"{run_dir}/{name}" for name in netfiles.NAMES}
         held = capabilities(
             host_config.cap_add or (),
             host_config.cap_drop or (),
@@ -115,9 +116,9 @@ class Launcher:
         inputs = container_inputs(
             _without_net_sysctls(container) if keeper else container,
             engine_id=self._engine_id,
-            lower=self.rootfs(container).lower,
+            rootfs=self.rootfs(container),
             folder=folder,
-            run_dir=self._layout.container_run(container.id),
+            run_dir=run_dir,
             mounts=runtime_mounts(
                 points, {name: v.source for name, v in volumes.items()}, files, overlays
             )
@@ -138,13 +139,16 @@ class Launcher:
 
         Raises StartError and other EngineErrors.
         """
-        run_dir = self._layout.container_run(container.id)
-        self._write_files(container)
         spec, warnings = self.spec(container)
+        run_dir = self._layout.container_run(container.id)
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if container.first_id:
+            run_dir.chmod(0o711)  # its root mounts the files in it, and is nobody here
         (run_dir / "exit.json").unlink(missing_ok=True)
-        (run_dir / SPEC_NAME).write_bytes(encode(spec))
-        prepared = await self._forks.prepare(spec)
+        self._write_files(container)
+        encoded = encode(spec)
+        netfiles.write_in_place(run_dir, SPEC_NAME, encoded, 0o600)  # the environment is in it
+        prepared = await self._forks.prepare(spec, encoded)
         try:
             await self._connect(container, prepared)
             await before_start(prepared.monitor)
@@ -247,14 +251,14 @@ class Launcher:
         gateways = [gateway_of(door, v) for door, v in zip(doors, (4, 6), strict=True) if door]
         gateway = next(iter(gateways), "127.0.0.1")
         text = netfiles.hosts_text(own, container.host_config.extra_hosts or (), gateway)
-        netfiles.write_in_place(self._layout.container(container.id), "hosts", text)
+        netfiles.write_in_place(self._layout.container_run(container.id), "hosts", text)
 
     def _write_files(self, container: Container) -> None:
-        place = self._layout.container(container.id)
+        place = self._layout.container_run(container.id)
         host_net = container.host_config.network_mode == "host"
         other = self._network_of(container)
         if other is not None:
-            theirs = self._layout.container(other.id)
+            theirs = self._layout.container_run(other.id)
             for name in netfiles.NAMES:
                 text = (theirs / name).read_text() if (theirs / name).exists() else ""
                 netfiles.write_in_place(place, name, text)
@@ -270,6 +274,8 @@ class Launcher:
         if host_net and os.path.exists("/etc/hosts"):
             with open("/etc/hosts", errors="replace") as stream:
                 netfiles.write_in_place(place, "hosts", stream.read())
+        elif container.networks:  # its addresses are not known yet: _connect writes it
+            netfiles.write_in_place(place, "hosts", "")
         else:
             self.write_hosts(container, ())
 
@@ -330,6 +336,20 @@ class Launcher:
                 f"cannot join the {kind} namespace of container {other.name}: it is not running"
             )
         return f"/proc/{other.state.pid}/ns/{kind}"
+
+
+def _make_skeleton(layout: Layout) -> None:
+    """The lowest layer of every container. Idempotent.
+
+    Without it the mount points that an image lacks would be made anew in every container's own layer.
+    """
+    layout.merged.mkdir(parents=True, mode=0o711, exist_ok=True)
+    for name in ("dev", "etc", "proc", "sys"):
+        (layout.skeleton / name).mkdir(parents=True, exist_ok=True)
+    for name in netfiles.NAMES:
+        (layout.skeleton / "etc" / name).touch(exist_ok=True)
+    for path in (layout.skeleton, *layout.skeleton.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def port_requests(container: Container) -> tuple[PortRequest, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from engine.containers.config import HostConfig
 
@@ -77,19 +78,24 @@ def resolv_text(host: str, host_config: HostConfig, *, embedded: bool) -> str:
     return text + (f"options {' '.join(options)}\n" if options else "")
 
 
-def write_in_place(folder: Path, name: str, text: str) -> None:
+def write_in_place(folder: Path, name: str, text: str | bytes, mode: int = 0o644) -> None:
     """Write a file that is bind-mounted: the same inode, so those inside see it change."""
-    path = folder / name
-    with path.open("r+" if path.exists() else "w") as stream:
-        stream.truncate()
-        stream.write(text)
+    content = text if isinstance(text, bytes) else text.encode()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    fd = os.open(f"{folder}/{name}", flags, mode)
+    try:
+        while content:
+            content = content[os.write(fd, content) :]
+    finally:
+        os.close(fd)
 
 
 def host_resolv_conf() -> str:
     """The host's resolv.conf; of a stub resolver's, the one it forwards to."""
     for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         try:
-            text = Path(path).read_text(errors="replace")
+            with open(path, "rb") as stream:
+                text = stream.read().decode(errors="replace")
         except OSError:
             continue
         if "nameserver 127.0.0.53" not in text:

@@ -103,7 +103,7 @@ async def _settle(containers: Containers, container: Container) -> bool:
     state, host_config = container.state, container.host_config
     run_dir = containers.layout.container_run(container.id)
     folder = containers.layout.container(container.id)
-    if not all((folder / name).exists() for name in ("upper", "work", "merged")):
+    if not all((folder / name).exists() for name in ("upper", "work")):
         await containers.discard(container.id)  # half made, or half removed
         return False
     if state.status not in ("running", "paused", "restarting"):

@@ -161,7 +161,7 @@ class Containers:
         self.registry.add(planned)
         folder = self.layout.container(container_id)
         try:
-            for name in ("upper", "work", "merged"):
+            for name in ("upper", "work"):
                 (folder / name).mkdir(parents=True, mode=0o755)
             folder.chmod(0o711)  # programs of users other than root reach their files
             await self.volume_use.make(planned)

@@ -209,13 +209,16 @@ class ForkServer:
     def __init__(self, requests: trio.socket.SocketType) -> None:
         self._requests = requests
 
-    async def prepare(self, spec: ContainerSpec) -> Prepared:
-        """Make a container up to the point where its program would start. Raises StartError."""
-        return await self._begin(spec)
+    async def prepare(self, spec: ContainerSpec, encoded: bytes = b"") -> Prepared:
+        """Make a container up to the point where its program would start. Raises StartError.
+
+        `encoded` is the spec as bytes, from whoever has them already.
+        """
+        return await self._begin(spec, encoded or encode(spec))
 
     async def start_exec(self, spec: ExecSpec) -> Prepared:
         """Enter a container up to the point where the program would start. Raises StartError."""
-        return await self._begin(spec)
+        return await self._begin(spec, encode(spec))
 
     async def adopt(self, run_dir: Path) -> Monitor | None:
         """The handle of a monitor that an earlier engine started; None if there is none any more."""
@@ -227,11 +230,11 @@ class ForkServer:
             return None
         return Monitor(run_dir, facts["pid"], facts["start_time"]) if "pid" in facts else None
 
-    async def _begin(self, spec: ContainerSpec | ExecSpec) -> Prepared:
+    async def _begin(self, spec: ContainerSpec | ExecSpec, encoded: bytes) -> Prepared:
         ours, theirs = trio.socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         memory = os.memfd_create("spec", os.MFD_CLOEXEC)
         try:
-            os.write(memory, encode(spec))
+            os.write(memory, encoded)
             os.lseek(memory, 0, os.SEEK_SET)
             fds = array.array("i", [memory, theirs.fileno()])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]

@@ -69,12 +69,22 @@ class Layout:
         """Where a tmpfs holds what containers are given in memory: a folder each."""
         return self.run / "secrets"
 
+    @property
+    def skeleton(self) -> Path:
+        """The lowest layer of every container: the mount points that each of them needs."""
+        return self.root / "skeleton"
+
+    @property
+    def merged(self) -> Path:
+        """Where a root is mounted for the moment before it is entered, in its own mount namespace."""
+        return self.root / "merged"
+
     def container(self, container_id: str) -> Path:
-        """A container's folder: upper/, work/, merged/, logs, hosts, hostname, resolv.conf."""
+        """A container's folder: upper/, work/, logs."""
         return self.root / "containers" / container_id
 
     def container_run(self, container_id: str) -> Path:
-        """A container's run files: its monitor's socket and its exit record."""
+        """A container's run files: its monitor's socket, its exit record, hosts, hostname, resolv.conf."""
         return self.run / "containers" / container_id
 
     def volume_data(self, name: str) -> Path:

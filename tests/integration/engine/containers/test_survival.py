@@ -252,8 +252,8 @@ def test_a_probe_that_hangs_does_not_outlive_its_engine(engine: OwnEngine) -> No
 
 def test_a_container_that_was_half_made_is_gone(engine: OwnEngine) -> None:
     with closing(connected(engine)) as client:
-        made = [client.containers.create(IMAGE, ["true"]) for _ in range(4)]
-        for container, name in zip(made, ("upper", "work", "merged"), strict=False):
+        made = [client.containers.create(IMAGE, ["true"]) for _ in range(3)]
+        for container, name in zip(made, ("upper", "work"), strict=False):
             rmtree(engine.folder / "root" / "containers" / container.id / name)
         kill_and_start(engine)
         assert [one.id for one in client.containers.list(all=True)] == [made[-1].id]
