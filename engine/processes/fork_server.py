@@ -18,7 +18,7 @@ from engine.processes import messages
 from engine.processes.keeper import Ways, keep
 from engine.processes.launcher import enter_pids, live_first, make_cgroup, run_launcher
 from engine.processes.monitor import run_monitor
-from engine.runtime import spec
+from engine.processes.rehearsal import rehearse
 from engine.runtime import syscalls as sc
 
 __all__ = ["fork_or_refuse", "serve"]
@@ -27,14 +27,14 @@ __all__ = ["fork_or_refuse", "serve"]
 def serve(requests: socket.socket) -> None:
     """Fork a monitor for each request until the engine closes its end."""
     sc.set_name("pycompose-forks")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for realtime in range(32, signal.NSIG):  # real-time ones that whoever started us ignores
         sc.default_signal(realtime)
     os.chdir("/")
     os.umask(0o022)  # what is made inside a root must not depend on who started the engine
-    spec.warm_up()
+    rehearse()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     ways = Ways(
         live=live_first, launch=run_launcher, take_over=run_monitor, make_cgroup=make_cgroup,
         enter_pids=enter_pids, clone3=sc.Clone3(),

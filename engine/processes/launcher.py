@@ -40,7 +40,7 @@ def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> N
         confine_child()
         channel = _open_channel(channel_fd)
         order = read_order(messages.decode(request))
-        stdio, ours, server = _set_up(order)
+        stdio, ours, server = set_up(order)
         pid = int(os.readlink("/proc/self"))  # the host's /proc tells the host's number
         born = start_time(pid)
         send_with_fds(link, f"here {pid} {born}".encode(), [server.fileno(), *ours])
@@ -67,7 +67,7 @@ def run_launcher(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) ->
         sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
         channel = _open_channel(channel_fd)
         order = read_order(messages.decode(request))
-        stdio, ours, server = _set_up(order)
+        stdio, ours, server = set_up(order)
         entering, sync = launch.enter(spec_fd, stdio, order.cgroup)
         born, refusal = _await_birth(sync)
         try:
@@ -125,7 +125,7 @@ def _open_channel(fd: int) -> socket.socket:
     return channel
 
 
-def _set_up(order: Order) -> tuple[launch.Stdio, list[int], socket.socket]:
+def set_up(order: Order) -> tuple[launch.Stdio, list[int], socket.socket]:
     """The child's stdio, the monitor's ends, and the monitor's socket. Raises OSError."""
     os.makedirs(order.run_dir, 0o700, exist_ok=True)
     if order.log:

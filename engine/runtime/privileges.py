@@ -69,15 +69,14 @@ def drop_to(process: Process, who: Identity, seccomp: bytes) -> None:
 
 def _cut_bounding_set(capabilities: Capabilities) -> None:
     kept = mask_of(capabilities.bounding)
-    number = 0
-    while True:
-        try:
-            held = sc.prctl(sc.PR_CAPBSET_READ, number)
-        except OSError:  # past the kernel's last capability
-            return
-        if held and not kept >> number & 1:
-            sc.prctl(sc.PR_CAPBSET_DROP, number)
-        number += 1
+    for number in range(64):
+        if not kept >> number & 1:
+            try:
+                sc.prctl(sc.PR_CAPBSET_DROP, number)  # one that is not there is no error
+            except OSError as error:
+                if error.errno == errno.EINVAL:  # past the kernel's last capability
+                    return
+                raise
 
 
 def _set_capabilities(capabilities: Capabilities, *, root: bool) -> None:
