@@ -90,6 +90,19 @@ def monitors(containers: list[str], client: docker.DockerClient) -> list[int]:
     return found
 
 
+def engine_processes(meter: Meter) -> dict[str, int]:
+    """The engine and its helpers among what was started, by module: no monitors, no containers."""
+    found = {}
+    for pid in map(int, (meter.folder / "cgroup.procs").read_text().split()):
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        if "-m" not in words or Path(f"/proc/{pid}/comm").read_text().startswith("pyc-"):
+            continue
+        module = words[words.index("-m") + 1]
+        if module.startswith(("engine", "networking")):
+            found[module] = pid
+    return found
+
+
 def memory_kib(pid: int, field: str) -> int:
     """One line of smaps_rollup."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -100,17 +113,31 @@ def memory_kib(pid: int, field: str) -> int:
 
 def bench_starts(client: docker.DockerClient, meter: Meter, count: int) -> list[str]:
     """Create and start one after the other: CPU of a start, the last beside the first, memory."""
-    made = [client.api.create_container(IMAGE, ["sleep", "100000"])["Id"] for _ in range(count)]
-    walls, before = [], meter.cpu_ms()
+    pool = docker.types.IPAMPool(subnet="10.199.128.0/17")  # the default one has 253 addresses
+    client.networks.create("many", ipam=docker.types.IPAMConfig(pool_configs=[pool]))
+    here = client.api.create_host_config(network_mode="many")
+    command = ["sleep", "100000"]
+    made = [
+        client.api.create_container(IMAGE, command, host_config=here)["Id"] for _ in range(count)
+    ]
+    walls, cpu = [], [meter.cpu_ms()]
     for container in made:
         began = time.perf_counter()
         client.api.start(container)
         walls.append((time.perf_counter() - began) * 1000)
+        cpu.append(meter.cpu_ms())
     tenth = max(count // 10, 1)
-    print(f"start, CPU each (client included)   {(meter.cpu_ms() - before) / count:8.1f} ms")
+    print(f"start, CPU each (client included)   {(cpu[-1] - cpu[0]) / count:8.1f} ms")
     print(f"start, wall: median                 {statistics.median(walls):8.1f} ms")
     first, last = statistics.median(walls[:tenth]), statistics.median(walls[-tenth:])
     print(f"start, wall: first tenth, last      {first:8.1f} ms {last:8.1f} ms")
+    first, last = (cpu[tenth] - cpu[0]) / tenth, (cpu[-1] - cpu[-1 - tenth]) / tenth
+    print(f"start, CPU: first tenth, last       {first:8.1f} ms {last:8.1f} ms")
+    helpers = engine_processes(meter)
+    total = sum(memory_kib(pid, "Pss") for pid in helpers.values())
+    print(f"engine processes, Pss ({len(helpers)} of them)    {total / 1024:8.1f} MiB")
+    for name, pid in helpers.items():
+        print(f"    {name:32}{memory_kib(pid, 'Pss') / 1024:8.1f} MiB")
     pids = monitors(made, client)
     for field in ("Pss", "Private_Dirty"):
         mean = statistics.mean(memory_kib(pid, field) for pid in pids)
@@ -124,6 +151,7 @@ def bench_removal(client: docker.DockerClient, meter: Meter, made: list[str]) ->
     for container in made:
         client.api.remove_container(container, force=True)
     print(f"remove, CPU each                    {(meter.cpu_ms() - before) / len(made):8.1f} ms")
+    client.networks.get("many").remove()
 
 
 def bench_logs(client: docker.DockerClient, meter: Meter) -> None:
