@@ -17,6 +17,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from engine.errors import InvalidRequestError
 
 T = TypeVar("T")
+#: What JSON has as it is.
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def named(json_name: str, default: Any = MISSING, *, hide_empty: bool = False) -> Any:
@@ -46,19 +48,21 @@ def decode(kind: type[T], document: Any, where: str = "") -> T:
 
 def encode(value: Any) -> Any:
     """The inverse of `decode`; also for tuples and mappings of such values."""
-    if is_dataclass(value) and not isinstance(value, type):
-        out: dict[str, Any] = {}
-        for name, json_name, _, hide_empty in _plan(type(value)):
-            item = getattr(value, name)
-            if hide_empty and not item:
-                continue
-            out[json_name] = encode(item)
-        return out
+    kind = type(value)
+    if kind in _PLAIN:  # most are, and a request has hundreds
+        return value
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
-    return value
+    if not is_dataclass(value):
+        return value
+    out: dict[str, Any] = {}
+    for name, json_name, _, hide_empty in _plan(kind):  # type: ignore[arg-type]  # a type is hashable
+        item = getattr(value, name)
+        if not (hide_empty and not item):
+            out[json_name] = item if type(item) in _PLAIN else encode(item)
+    return out
 
 
 def camel(name: str) -> str:

@@ -51,6 +51,7 @@ class Launched:
     monitor: Monitor
     spec: ContainerSpec
     warnings: tuple[str, ...]
+    started_ns: int  # since the epoch
 
 
 class Launcher:
@@ -152,7 +153,7 @@ class Launcher:
         try:
             await self._connect(container, prepared)
             await before_start(prepared.monitor)
-            await prepared.start()
+            started_ns = await prepared.start()
         except BaseException as error:
             with trio.CancelScope(shield=True):
                 await prepared.abort()
@@ -165,7 +166,7 @@ class Launcher:
             for fd in (prepared.netns_fd, *(prepared.dns_sockets or ())):
                 if fd is not None:
                     os.close(fd)
-        return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings))
+        return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings), started_ns)
 
     def bury(self, container_id: str) -> Path:
         """Take a container's files out of the way; the folder that is left to delete, at leisure."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from engine.storage.database import Database
 
 
+#: The fields that change while a container lives: they are written apart from the others, which are many.
+LIVELY = frozenset({"state", "restart_count"})
+
+
 class Registry:
     """Frozen containers, replaced whole."""
 
@@ -24,10 +28,15 @@ class Registry:
         self._database = database
         self._all: dict[str, Container] = {}
         self._ids: dict[str, str] = {}
-        self._unsaved: set[str] = set()  # changed or removed while the disk was full
+        #: by id, the fields that are not written yet: the disk was full. Of a removed one none.
+        self._unsaved: dict[str, set[str]] = {}
         database.retries.append(self.save)
-        for (document,) in database.rows("SELECT document FROM containers ORDER BY created_ns"):
-            container = docker_json.decode(Container, json.loads(document))
+        for document, state in database.rows(
+            "SELECT document, state FROM containers ORDER BY created_ns"
+        ):
+            container = docker_json.decode(
+                Container, {**json.loads(document), **json.loads(state or "{}")}
+            )
             self._all[container.id] = container
             self._ids[container.name] = container.id
 
@@ -82,7 +91,7 @@ class Registry:
         old = self.get(container_id)
         new = replace(old, **fields)
         self._all[container_id] = new
-        self._unsaved.add(container_id)
+        self._unsaved.setdefault(container_id, set()).update(fields)
         self.save()
         if new.name != old.name:
             del self._ids[old.name]
@@ -91,32 +100,41 @@ class Registry:
 
     def set_state(self, container_id: str, **fields: Any) -> Container:
         """Replace fields of the state."""
-        state = replace(self.get(container_id).state, **fields)
-        return self.change(container_id, state=state)
+        return self.change(container_id, state=replace(self.get(container_id).state, **fields))
 
     def remove(self, container_id: str) -> None:
         """Forget a container. Idempotent."""
         container = self._all.pop(container_id, None)
         if container:
             self._ids.pop(container.name, None)
-        self._unsaved.add(container_id)
+        self._unsaved.setdefault(container_id, set())
         self.save()
 
     def save(self) -> None:
         """Write what has changed. What finds no room is kept, and tried again: containers go on."""
-        for container_id in tuple(self._unsaved):
+        for container_id, fields in tuple(self._unsaved.items()):
             container = self._all.get(container_id)
             try:
                 if container is None:
                     self._database.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+                elif fields <= LIVELY:
+                    self._database.execute(
+                        "UPDATE containers SET state = ? WHERE id = ?",
+                        (_encode_state(container), container_id),
+                    )
                 else:
                     self._database.execute(
-                        "UPDATE containers SET name = ?, document = ? WHERE id = ?",
+                        "UPDATE containers SET name = ?, document = ?, state = NULL WHERE id = ?",
                         (container.name, _encode(container), container_id),
                     )
             except HostLimitError:
                 return
-            self._unsaved.discard(container_id)
+            del self._unsaved[container_id]
+
+
+def _encode_state(container: Container) -> str:
+    fields = {name: docker_json.encode(getattr(container, name)) for name in LIVELY}
+    return json.dumps({docker_json.camel(name): value for name, value in fields.items()})
 
 
 def _encode(container: Container) -> str:

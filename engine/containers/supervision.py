@@ -16,7 +16,7 @@ import trio
 
 from engine.containers import health, restart
 from engine.containers.live import Bell, Live, Wish
-from engine.containers.model import Health
+from engine.containers.model import Health, State
 from engine.containers.probing import at_end, check_health
 from engine.containers.signals import parse_signal, takes_notice
 from engine.errors import ConflictError, EngineError, HostLimitError, NotFoundError
@@ -121,15 +121,14 @@ class Supervisor:
     ) -> Container:
         if by_user:
             self._delays.pop(container.id, None)
-        self._registry.change(
-            container.id, restart_count=0 if by_user else container.restart_count + 1
-        )
-        return self._registry.set_state(
-            container.id, status="running", pid=launched.monitor.pid,
-            start_time=launched.monitor.start_time, exit_code=0, error="", oom_killed=False,
-            started_ns=time.time_ns(), stopped_by_user=False,
-            health=self.first_health(container),
+        state = State(
+            status="running", pid=launched.monitor.pid, start_time=launched.monitor.start_time,
+            started_ns=launched.started_ns,
+            finished_ns=container.state.finished_ns, health=self.first_health(container),
         )  # fmt: skip
+        return self._registry.change(
+            container.id, state=state, restart_count=0 if by_user else container.restart_count + 1
+        )
 
     def _settle_failure(self, container: Container, error: EngineError) -> None:
         code = error.exit_code if isinstance(error, StartError) else 128
@@ -288,7 +287,10 @@ class Supervisor:
             await self._leave_network(container_id)
         self._live.pop(container_id, None)
         finished = record.finished_ns or time.time_ns()
-        container = self._registry.get(container_id)
+        try:
+            container = self._registry.get(container_id)
+        except NotFoundError:  # removed meanwhile: nobody is left to be told
+            return
         state = container.state
         again = restart.wants_restart(
             container.host_config.restart_policy, record.exit_code, container.restart_count,

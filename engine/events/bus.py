@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from engine.storage.database import Database
 
-#: How many events are remembered for `since`.
+#: How many events are remembered for `since`, at least.
 HISTORY = 4096
 #: How far a listener may fall behind before it is dropped.
 BACKLOG = 1024
@@ -45,6 +45,7 @@ class EventBus:
         self._database = database
         self._clock_ns = clock_ns
         self._listeners: set[trio.MemorySendChannel[Event]] = set()
+        self._until_pruned = 0  # events until the oldest are forgotten: not at each one
 
     @property
     def listeners(self) -> int:
@@ -61,10 +62,13 @@ class EventBus:
             self._database.execute(
                 "INSERT INTO events (time_ns, document) VALUES (?, ?)", (event.time_ns, document)
             )
-            self._database.execute(
-                "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
-                (HISTORY,),
-            )
+            self._until_pruned -= 1
+            if self._until_pruned < 0:
+                self._until_pruned = HISTORY // 16
+                self._database.execute(
+                    "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
+                    (HISTORY,),
+                )
         except HostLimitError:
             pass  # a full disk: it is not remembered, but whoever listens hears it
         for listener in tuple(self._listeners):

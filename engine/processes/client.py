@@ -172,8 +172,8 @@ class Prepared:
         self.warnings = tuple(warnings)
         self._channel = channel
 
-    async def start(self) -> None:
-        """Let it execute its program; returns when it has. Raises StartError."""
+    async def start(self) -> int:
+        """Let it execute its program; returns when it has: nanoseconds since the epoch. Raises StartError."""
         try:
             await self._channel.send(messages.START)
             answer = await self._channel.recv(messages.LIMIT)
@@ -184,11 +184,12 @@ class Prepared:
             self._channel.close()
             raise
         try:
-            _check(answer)
+            facts = _check(answer)
         except StartError:
             self._channel.close()
             raise
         self.monitor.listen(self._channel.detach())
+        return int(facts["started"])
 
     async def abort(self) -> None:
         """End it before its program started; nothing of it is left. Idempotent."""

@@ -17,6 +17,7 @@ import _signal  # type: ignore[import-not-found]  # the C part of signal, which 
 import _socket
 import os
 import select
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 #: Room for the descriptors of one message (CMSG_SPACE of five integers).
 RIGHTS = 64
-
-
-STARTED = b'{"started":true}'
 
 
 class Ways:
@@ -100,7 +98,7 @@ class Kept:
             os.waitpid(self.launcher, 0)
             self.launcher = 0
         try:
-            os.write(self.channel, STARTED)
+            os.write(self.channel, b'{"started":%d}' % time.time_ns())
         except OSError:
             pass  # the engine was killed meanwhile; the next one asks by our own socket
 

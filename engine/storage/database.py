@@ -59,6 +59,8 @@ SCHEMA_STEPS: tuple[str, ...] = (
     );
     CREATE INDEX events_by_time ON events (time_ns);
     """,
+    # What changes often, apart from what is as it was created: null until the first change.
+    "ALTER TABLE containers ADD COLUMN state TEXT;",
 )
 
 

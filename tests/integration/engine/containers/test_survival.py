@@ -258,3 +258,13 @@ def test_a_container_that_was_half_made_is_gone(engine: OwnEngine) -> None:
         kill_and_start(engine)
         assert [one.id for one in client.containers.list(all=True)] == [made[-1].id]
         made[-1].remove()
+
+
+def test_a_start_puts_nothing_into_the_containers_own_layer(engine: OwnEngine) -> None:
+    with closing(connected(engine)) as client:
+        container = client.containers.run(IMAGE, ["sleep", "1000"], detach=True)
+        upper = engine.folder / "root" / "containers" / container.id / "upper"
+        assert list(upper.iterdir()) == []
+        assert container.exec_run(["cat", "/etc/hosts"]).exit_code == 0
+        assert not container.diff()
+        container.remove(force=True)
