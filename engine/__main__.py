@@ -122,6 +122,8 @@ def _serve(layout: Layout, options: argparse.Namespace) -> int:
 def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) -> int:
     """Be the engine until it is told to stop; a byte goes to `ready` once it can be asked."""
     with engine_lock(layout), open_helpers() as helpers:
+        # httpx's command-line program, which it imports where click and rich are installed: 5 MiB.
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # that is how an import is refused
         import trio
 
         from engine.daemon import chosen_policy, chosen_pools, chosen_userns, serve
