@@ -112,7 +112,7 @@ class Launcher:
         if filtered:
             cache = str(self._layout.seccomp_cache)
             profile = compiled_profile(held.effective, self._host.machine, cache, custom)
-        keeper = keeper_of(container.id, self._registry.all())
+        keeper = keeper_of(container.id, self._registry.sharers(), self._registry.known())
         edits = device_edits(host_config.device_requests)
         inputs = container_inputs(
             _without_net_sysctls(container) if keeper else container,
@@ -198,10 +198,10 @@ class Launcher:
 
         The last of those who used another's takes that one's endpoints along. Idempotent.
         """
-        everyone = self._registry.all()
-        known = {one.id: one for one in everyone}
+        known = self._registry.known()
         owner = owner_of(container, known)
-        keeper = keeper_of(owner, (one for one in everyone if one.id != container.id))
+        others = (one for one in self._registry.sharers() if one.id != container.id)
+        keeper = keeper_of(owner, others, known)
         owner_runs = owner != container.id and owner in known and known[owner].state.running
         if owner == container.id and keeper is not None:
             await self._networks.suspend(owner, keeper.state.pid)

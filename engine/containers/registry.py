@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from engine.containers import docker_json
 from engine.containers.model import Container
+from engine.containers.sharing import shares
 from engine.errors import ConflictError, HostLimitError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.storage.database import Database
 
 
@@ -28,6 +32,7 @@ class Registry:
         self._database = database
         self._all: dict[str, Container] = {}
         self._ids: dict[str, str] = {}
+        self._sharers: dict[str, None] = {}  # in order
         #: by id, the fields that are not written yet: the disk was full. Of a removed one none.
         self._unsaved: dict[str, set[str]] = {}
         database.retries.append(self.save)
@@ -37,8 +42,21 @@ class Registry:
             container = docker_json.decode(
                 Container, {**json.loads(document), **json.loads(state or "{}")}
             )
-            self._all[container.id] = container
-            self._ids[container.name] = container.id
+            self._keep(container)
+
+    def _keep(self, container: Container) -> None:
+        self._all[container.id] = container
+        self._ids[container.name] = container.id
+        if shares(container):
+            self._sharers[container.id] = None
+
+    def known(self) -> Mapping[str, Container]:
+        """Every container by its id."""
+        return MappingProxyType(self._all)
+
+    def sharers(self) -> list[Container]:
+        """Those that use another's network namespace: a few of many."""
+        return [self._all[container_id] for container_id in self._sharers]
 
     def all(self) -> list[Container]:
         """Every container, the oldest first."""
@@ -83,8 +101,7 @@ class Registry:
             "INSERT INTO containers (id, name, created_ns, document) VALUES (?, ?, ?, ?)",
             (container.id, container.name, container.created_ns, _encode(container)),
         )
-        self._all[container.id] = container
-        self._ids[container.name] = container.id
+        self._keep(container)
 
     def change(self, container_id: str, **fields: Any) -> Container:
         """Replace fields; returns the container as it is now. Raises NotFoundError."""
@@ -107,6 +124,7 @@ class Registry:
         container = self._all.pop(container_id, None)
         if container:
             self._ids.pop(container.name, None)
+            self._sharers.pop(container_id, None)
         self._unsaved.setdefault(container_id, set())
         self.save()
 

@@ -48,16 +48,17 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         else:
             dead.append(container)
     live = {key: containers.get(key).state.pid for key in life.all_live()}
-    everyone = containers.all()
-    kept = {one.id: k.state.pid for one in dead if (k := keeper_of(one.id, everyone)) is not None}
+    sharers, known = containers.registry.sharers(), containers.registry.known()
+    keepers = {one.id: keeper_of(one.id, sharers, known) for one in dead}
+    kept = {key: keeper.state.pid for key, keeper in keepers.items() if keeper is not None}
     await containers.networks.restore(live, kept)
     starting = [
         containers.get(container.id) for container in dead if await _settle(containers, container)
     ]
     await _drop_ephemeral(containers)
-    known = {c.id for c in containers.all()}
-    await trio.to_thread.run_sync(_sweep, containers, known)
-    containers.secret_files.sweep(known)
+    there = {c.id for c in containers.all()}
+    await trio.to_thread.run_sync(_sweep, containers, there)
+    containers.secret_files.sweep(there)
     await trio.to_thread.run_sync(
         tree.sweep,
         containers.host.cgroup_mode,

@@ -21,7 +21,7 @@ PREFIX = "container:"
 def owner_of(container: Container, known: Mapping[str, Container]) -> str:
     """The id of the container whose network namespace this one uses; its own if it has one."""
     current, seen = container, {container.id}
-    while current.host_config.network_mode.startswith(PREFIX):
+    while shares(current):
         target = current.host_config.network_mode.removeprefix(PREFIX)
         if target in seen:
             return container.id
@@ -32,15 +32,23 @@ def owner_of(container: Container, known: Mapping[str, Container]) -> str:
     return current.id
 
 
-def keeper_of(owner_id: str, containers: Iterable[Container]) -> Container | None:
-    """A running container, other than the owner, that keeps the owner's namespace alive."""
-    containers = list(containers)
-    sharing = [
-        c
-        for c in containers
-        if c.host_config.network_mode.startswith(PREFIX) and c.state.running and c.id != owner_id
-    ]
-    if not sharing:
-        return None
-    known = {c.id: c for c in containers}
-    return next((c for c in sharing if owner_of(c, known) == owner_id), None)
+def shares(container: Container) -> bool:
+    """Whether it uses the network namespace of another."""
+    return container.host_config.network_mode.startswith(PREFIX)
+
+
+def keeper_of(
+    owner_id: str, sharers: Iterable[Container], known: Mapping[str, Container]
+) -> Container | None:
+    """A running container, other than the owner, that keeps the owner's namespace alive.
+
+    `sharers` are those that share one, of all that are `known`.
+    """
+    return next(
+        (
+            c
+            for c in sharers
+            if c.state.running and c.id != owner_id and owner_of(c, known) == owner_id
+        ),
+        None,
+    )

@@ -64,8 +64,8 @@ def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
 def pids_of(container_id: str) -> set[int]:
     """The processes in a container's cgroup, whichever hierarchy tracks it."""
     found: set[int] = set()
-    for path in Path("/sys/fs/cgroup").glob(f"**/pycompose-*/{container_id}/cgroup.procs"):
-        with suppress(OSError):
+    with suppress(OSError):  # one that goes while we look
+        for path in Path("/sys/fs/cgroup").glob(f"**/pycompose-*/{container_id}/cgroup.procs"):
             found.update(int(line) for line in path.read_text().split())
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,19 @@ def test_what_is_changed_is_found_by_the_next_engine(registry: Registry, path: P
     assert read_back(path) == [now]
     registry.remove(ONE.id)
     assert read_back(path) == []
+
+
+def test_those_that_share_a_network_are_known(registry: Registry, path: Path) -> None:
+    other = replace(ONE, id="b" * 64, name="b", host_config=HostConfig(network_mode="container:x"))
+    registry.add(ONE)
+    registry.add(other)
+    now = registry.set_state(other.id, status="running")
+    assert registry.sharers() == [now]
+    with closing(Database.open(path)) as database:
+        assert Registry(database).sharers() == [now]
+    registry.remove(other.id)
+    assert registry.sharers() == []
+    assert dict(registry.known()) == {ONE.id: ONE}
 
 
 def test_a_change_of_state_does_not_write_the_rest_again(registry: Registry, path: Path) -> None:

@@ -29,6 +29,7 @@ def test_a_keeper_runs_and_shares() -> None:
     one = container("one", running=False)
     sleeping = container("sleeping", "container:one", running=False)
     other = container("other", "container:elsewhere")
-    assert keeper_of("one", [one, sleeping, other]) is None
+    known = {c.id: c for c in (one, sleeping, other)}
+    assert keeper_of("one", [sleeping, other], known) is None
     far = container("far", "container:sleeping")
-    assert keeper_of("one", [one, sleeping, other, far]) == far
+    assert keeper_of("one", [sleeping, other, far], {**known, "far": far}) == far
