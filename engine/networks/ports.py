@@ -36,6 +36,17 @@ class PortTakenError(EngineError):
     """The host port is in use; the message names by whom."""
 
 
+class UnusableAddressError(EngineError):
+    """The host address of a port is none that a program may bind here; no other port would do."""
+
+
+def _unusable(host: str, port: int, error: OSError) -> UnusableAddressError:
+    reason = str(error.strerror).lower()
+    if error.errno == errno.EADDRNOTAVAIL:
+        reason = f"{reason}: {host} is no address of this host"
+    return UnusableAddressError(f"Bind for {_place(host, port)} failed: {reason}")
+
+
 def key_of(binding: PortBinding) -> str:
     """A binding's name for the relay."""
     return f"{binding.protocol} {binding.host_ip} {binding.host_port}"
@@ -52,7 +63,7 @@ class PortHolder:
     def take(self, request: PortRequest, hosts: list[str], owner: str) -> tuple[PortBinding, ...]:
         """Hold a port for a container (in words), the same one on each host address.
 
-        Raises PortTakenError.
+        Raises PortTakenError, UnusableAddressError.
         """
         reason: str | None = ""
         port = request.host_port
@@ -81,7 +92,10 @@ class PortHolder:
 
     def adopt(self, binding: PortBinding, owner: str) -> None:
         """Hold again what an earlier engine had published; if it cannot be held it is published still."""
-        reason = self._try_one(binding.protocol, binding.host_ip, binding.host_port, owner)
+        try:
+            reason = self._try_one(binding.protocol, binding.host_ip, binding.host_port, owner)
+        except UnusableAddressError as error:  # the host has lost the address; it may come back
+            reason = str(error)
         if reason is not None:  # the relay listens there
             place = binding.protocol, binding.host_port
             self._held.setdefault(place, {}).setdefault(binding.host_ip, (None, owner))
@@ -127,7 +141,9 @@ class PortHolder:
             holder.close()
             if error.errno == errno.EADDRINUSE:
                 return who_listens(protocol, port)
-            return f" ({error.strerror})"
+            if host in (ANYWHERE4, ANYWHERE6):
+                return f" ({error.strerror})"
+            raise _unusable(host, port, error) from error
         self._held.setdefault((protocol, port), {})[host] = (holder, owner)
         return None
 
