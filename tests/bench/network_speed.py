@@ -28,7 +28,7 @@ from tests.contract.dockerd import is_installed, running_dockerd
 from tests.integration.networking.lab import Lab, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CHUNK = 1 << 18
 
@@ -135,8 +135,8 @@ def own_paths(lab: Lab) -> tuple[Way, Way]:
 
 
 @contextmanager
-def docker_path(folder: Path) -> Iterator[Way]:
-    """From outside to a port that a real dockerd has published."""
+def docker_path(folder: Path) -> Iterator[tuple[Way, Callable[[int], float]]]:
+    """From outside to a port that a real dockerd has published; and what an endpoint costs it."""
     import docker
 
     with running_dockerd(folder) as address:
@@ -157,7 +157,8 @@ def docker_path(folder: Path) -> Iterator[Way]:
         outside = lab.site()
         lab.cable(outside, "192.0.2.1/24", "192.0.2.2/24")
         try:
-            yield Way("docker port", outside, site.listen("0.0.0.0", 80), ("192.0.2.1", 8080))
+            way = Way("docker port", outside, site.listen("0.0.0.0", 80), ("192.0.2.1", 8080))
+            yield way, lambda count: _docker_endpoint(client, box, daemon, count)
         finally:
             for one in (host, site):
                 for opened in one.opened:
@@ -165,6 +166,25 @@ def docker_path(folder: Path) -> Iterator[Way]:
                 os.close(one.netns)
             lab.close()
             client.close()
+
+
+def _docker_endpoint(client: Any, box: Any, daemon: int, count: int) -> float:
+    """CPU milliseconds of dockerd and the programs it starts, for connecting a running container."""
+    network = client.networks.create("bench")
+    spent = 0.0
+    for _ in range(count):
+        before = _with_children_ms(daemon)
+        network.connect(box)
+        spent += _with_children_ms(daemon) - before
+        network.disconnect(box)
+    network.remove()
+    return spent / count
+
+
+def _with_children_ms(pid: int) -> float:
+    """CPU time of a process and of its children that have ended: the scheduler's clock ticks."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) * 1e3 / os.sysconf("SC_CLK_TCK")
 
 
 def _child_of_dockerd(folder: Path) -> int:
@@ -291,6 +311,7 @@ def main() -> None:
     parser.add_argument("--endpoints", type=int, default=300)
     parser.add_argument("--own-only", action="store_true", help="leave Docker out")
     options = parser.parse_args()
+    docker_cost: Callable[[int], float] | None = None
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pycompose-net-")))
         lab = Lab()
@@ -298,7 +319,8 @@ def main() -> None:
         own, port = own_paths(lab)
         ways = [bare_bridge(lab), own, port]
         if is_installed() and not options.own_only:
-            ways.append(stack.enter_context(docker_path(folder / "dockerd")))
+            way, docker_cost = stack.enter_context(docker_path(folder / "dockerd"))
+            ways.append(way)
         found: dict[str, list[tuple[float, float]]] = {way.name: [] for way in ways}
         rates: dict[str, list[float]] = {way.name: [] for way in ways}
         for number in range(options.rounds):
@@ -324,6 +346,8 @@ def main() -> None:
         ]  # fmt: skip
         for name, values in parts:
             print(f"endpoint, CPU ms, {name}: {statistics.median(values):.2f}")
+        if docker_cost is not None:
+            print(f"endpoint, CPU ms, docker network connect: {docker_cost(20):.2f}")
 
 
 if __name__ == "__main__":
