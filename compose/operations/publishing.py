@@ -20,6 +20,7 @@ from compose.operations.registry_push import Blob, manifest_of, push_artifact
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from compose.model.project import Project
     from compose.operations.session import Session
 
 KIND = "application/vnd.docker.compose.project"
@@ -34,6 +35,7 @@ class PublishRequest(Record):
     confirm: Callable[[str], bool]
     with_env: bool = False
     version: str = "1.1"
+    resolve_image_digests: bool = False
 
 
 def publish(request: PublishRequest, session: Session) -> str:
@@ -55,6 +57,8 @@ def publish(request: PublishRequest, session: Session) -> str:
             if isinstance(one, dict) and one.get("file"):
                 session.progress.warn(f"{kind}.{name}: its file is not published with it")
     blobs = layers({**tree, "name": project.name}, Path(project.working_dir))
+    if request.resolve_image_digests:
+        blobs.append(digests_file(project, session))
     manifest, config = manifest_of(KIND, blobs, version=request.version)
     session.progress.report(request.reference, "Publishing")
     if session.dry_run:
@@ -85,6 +89,22 @@ def layers(tree: Mapping[str, Any], folder: Path) -> list[Blob]:
             for name, data in env_files.items()
         ),
     ]
+
+
+def digests_file(project: Project, session: Session) -> Blob:
+    """A file that is merged over the first, as docker compose reads it: each image by its digest.
+
+    Raises ProjectError with a line for each image that has none.
+    """
+    from compose.operations.pinning import ask_registries, pinned
+
+    images = {name: {"image": one.image} for name, one in project.services.items() if one.image}
+    text = yaml_text({"services": pinned(images, lambda names: ask_registries(session, names))})
+    noted = {
+        "com.docker.compose.version": COMPATIBLE_VERSION,
+        "com.docker.compose.file": "image-digests.yaml",
+    }
+    return Blob(FILE, text.encode(), noted)
 
 
 def env_entry(entry: Any, folder: Path, found: dict[str, bytes]) -> Any:

@@ -6,7 +6,9 @@ Both ask our engine, which asks the registry; what the reference prints is right
 from __future__ import annotations
 
 import io
+import json
 import tarfile
+import urllib.request
 from typing import TYPE_CHECKING
 
 import docker
@@ -98,3 +100,26 @@ def test_all_that_fail_are_told(place: tuple[str, int], tmp_path: Path) -> None:
         f"services.a.image: failed to resolve digest for 127.0.0.1:{port}/nope:latest: nope: "
     )
     assert second.startswith("services.b.image: invalid reference format 'X'")
+
+
+def test_publish_pins_in_a_file_of_its_own(place: tuple[str, int], tmp_path: Path) -> None:
+    host, port = place
+    image = f"127.0.0.1:{port}/team/app:1"
+    (tmp_path / "compose.yaml").write_text(f"services: {{a: {{image: '{image}'}}}}\n")
+    done = reference.ours(
+        tmp_path,
+        f"PYCOMPOSE_HOST={host} publish -y --resolve-image-digests 127.0.0.1:{port}/pinned:1",
+    )
+    assert done.code == 0, done
+
+    def fetched(kind: str, name: str) -> bytes:
+        url = f"http://127.0.0.1:{port}/v2/pinned/{kind}/{name}"
+        accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=accept)) as answer:
+            return bytes(answer.read())
+
+    first, second = json.loads(fetched("manifests", "1"))["layers"]
+    assert first["annotations"]["com.docker.compose.file"] == "compose.yaml"
+    assert second["annotations"]["com.docker.compose.file"] == "image-digests.yaml"
+    text = fetched("blobs", second["digest"]).decode()
+    assert text.startswith(f"services:\n  a:\n    image: {image}@sha256:")

@@ -15,16 +15,11 @@ def publish(options: Options, invocation: Invocation) -> int:
 
     if options.app:
         raise UsageError("--app is not supported: push the images, then publish without it")
-    if options.resolve_image_digests:
-        raise UsageError(
-            "--resolve-image-digests is not supported by publish: pin them in a file of their own "
-            "with `config --lock-image-digests`, and name it with --file"
-        )
     if options.oci_version not in ("", "1.0", "1.1"):
         raise UsageError(f'unsupported --oci-version "{options.oci_version}": use 1.0 or 1.1')
     request = PublishRequest(
         options.arguments[0], confirmer(yes=options.yes), options.with_env,
-        options.oci_version or "1.1",
+        options.oci_version or "1.1", resolve_image_digests=options.resolve_image_digests,
     )  # fmt: skip
     operation(request, invocation.session())
     return 0
@@ -33,7 +28,7 @@ def publish(options: Options, invocation: Invocation) -> int:
 FLAGS = (
     Flag("app", help="Published compose application (includes referenced images; not supported)"),
     Flag("oci-version", kind="text", help="OCI image/artifact specification version (1.1 without it)"),
-    Flag("resolve-image-digests", help="Pin image tags to digests (not supported)"),
+    Flag("resolve-image-digests", help="Pin image tags to digests"),
     Flag("with-env", help="Include environment variables in the published OCI artifact"),
     Flag("yes", "y", help='Assume "yes" as answer to all prompts'),
 )  # fmt: skip
