@@ -98,7 +98,7 @@ def run_program(process: Process, ready: Ready, sync: socket.socket, *, init: bo
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     if init:
-        supervise(sync)
+        supervise(sync, process.args, ready.environment)
     execute(process.args, ready.environment)
 
 

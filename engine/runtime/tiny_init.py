@@ -1,7 +1,8 @@
 """PID 1 of a container with `init: true`: starts the program, forwards signals, reaps orphans.
 
-It stays this interpreter, not dumpable, so /proc/1/exe leads nowhere for those inside; a program of
-the host is never mounted into the container. Its exit status is the program's.
+It becomes a program of its own (`init_program`), or, where that cannot be executed, stays this
+interpreter: not dumpable, so /proc/1/exe leads nowhere for those inside without CAP_SYS_PTRACE. A
+program of the host is never mounted into the container. Its exit status is the program's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from engine.runtime import init_program
+
 if TYPE_CHECKING:
     import socket
 
@@ -17,8 +20,12 @@ if TYPE_CHECKING:
 OWN = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP, signal.SIGTTIN, signal.SIGTTOU}
 
 
-def supervise(sync: socket.socket) -> None:
+def supervise(
+    sync: socket.socket, args: tuple[str, ...] = (), environment: dict[str, str] | None = None
+) -> None:
     """Returns in the child, which goes on to execute the program; the parent never returns.
+
+    `args` and `environment` are the program's, for those who look at PID 1.
 
     The child's copy of the sync socket closes on execve, so a failed execve is still reported.
     """
@@ -33,6 +40,8 @@ def supervise(sync: socket.socket) -> None:
     sync.close()
     for fd in (0, 1, 2):
         os.close(fd)
+    if os.uname().machine == init_program.MACHINE:
+        _become_program(child, watched | {signal.SIGCHLD}, args, environment or {})
     while True:
         information = signal.sigwaitinfo(watched | {signal.SIGCHLD})
         if information.si_signo != signal.SIGCHLD:
@@ -45,6 +54,18 @@ def supervise(sync: socket.socket) -> None:
                 if os.WIFEXITED(status)
                 else 128 + os.WTERMSIG(status)
             )
+
+
+def _become_program(
+    child: int, watched: set[int], args: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    """Returns only where a filter of system calls, or the kernel's settings, refuse it."""
+    mask = sum(1 << (number - 1) for number in watched)
+    try:
+        fd = init_program.sealed(init_program.program(child, mask))
+        os.execve(fd, [init_program.NAME, "--", *args], environment)  # noqa: S606  # our own file
+    except OSError:
+        return
 
 
 def _take_terminal() -> None:
