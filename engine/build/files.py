@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from engine.build.sources import Selection, attributes, names, open_folder
 from engine.errors import HostLimitError, InvalidRequestError
 from engine.runtime import syscalls as sc
-from engine.runtime.mounting import mount_overlay, open_in_root
+from engine.runtime.mounting import open_in_root
+from engine.runtime.overlay import mount_overlay
 from engine.runtime.spec import Rootfs
 
 if TYPE_CHECKING:

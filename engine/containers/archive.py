@@ -28,6 +28,7 @@ from engine.errors import (
 from engine.images.compression import open_tar
 from engine.runtime import mounting
 from engine.runtime.identity import IdentityError, read_identity
+from engine.runtime.overlay import mount_overlay
 from engine.runtime.pids import start_time
 from engine.runtime.user_namespace import acting_as
 
@@ -87,7 +88,7 @@ def opened(
         below = "/" + wanted[len(point.destination) :].lstrip("/")
     else:
         layers = rootfs if writable else _read_only(rootfs)
-        root, below = mounting.mount_overlay(layers), wanted
+        root, below = mount_overlay(layers), wanted
     try:
         yield Place(path, root, f"{below}{slash}" if below != "/" else below, point, first)
     finally:
@@ -97,7 +98,7 @@ def opened(
 @contextmanager
 def opened_layers(rootfs: Rootfs) -> Iterator[int]:
     """The root file system alone, without what is mounted on it; read-only, also while it runs."""
-    root = mounting.mount_overlay(_read_only(rootfs))
+    root = mount_overlay(_read_only(rootfs))
     try:
         yield root
     finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine.containers.changes import OPAQUE
 from engine.errors import InvalidRequestError, NotFoundError
 from engine.runtime import syscalls as sc
+from engine.runtime.spec import Rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _RESOLVE = sc.RESOLVE_IN_ROOT | sc.RESOLVE_NO_MAGICLINKS | sc.RESOLVE_NO_SYMLINKS
 
 
-def overlay_options(point: MountPoint, lower: Sequence[str], folder: Path) -> str:
-    """What overlayfs takes for an image mount; `folder` is the container's, `lower` topmost first.
+def overlay_of(point: MountPoint, lower: Sequence[str], folder: Path) -> Rootfs:
+    """What an image mount is made of; `folder` is the container's, `lower` topmost first.
 
     Raises NotFoundError for a subpath that is not in the image, InvalidRequestError for a symlink.
     """
@@ -32,8 +33,7 @@ def overlay_options(point: MountPoint, lower: Sequence[str], folder: Path) -> st
     for name in ("upper", "work"):
         (own / name).mkdir(parents=True, exist_ok=True, mode=0o755)
     layers = layers_below(lower, point.subpath.strip("/"), point.source)
-    parts = [f"lowerdir+={layer}" for layer in layers]
-    return ",".join([*parts, f"upperdir={own / 'upper'}", f"workdir={own / 'work'}"])
+    return Rootfs(tuple(layers), str(own / "upper"), str(own / "work"), "")
 
 
 def layers_below(lower: Sequence[str], subpath: str, image: str) -> list[str]:

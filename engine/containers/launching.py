@@ -16,7 +16,7 @@ import trio
 
 from engine.containers import netfiles
 from engine.containers.device_requests import device_edits
-from engine.containers.image_mounts import overlay_options
+from engine.containers.image_mounts import overlay_of
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
 from engine.containers.secret_files import SecretFiles
@@ -98,7 +98,7 @@ class Launcher:
                 check_bind(point.source, create="create" in point.options)
             elif point.type == "image":
                 below = self._images.lower_dirs(self._images.find(point.data))
-                overlays[point.destination] = overlay_options(point, below, folder)
+                overlays[point.destination] = overlay_of(point, below, folder)
         run_dir = self._layout.container_run(container.id)
         files = {f"/etc/{name}": f"{run_dir}/{name}" for name in netfiles.NAMES}
         held = capabilities(

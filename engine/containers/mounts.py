@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine.containers.model import MountPoint
 from engine.errors import InvalidRequestError, NotFoundError, NotSupportedError
 from engine.runtime.mounting import ATTRIBUTES, MAP_OWNER
-from engine.runtime.spec import Mount
+from engine.runtime.spec import Mount, Rootfs
 from engine.volumes.local_driver import no_driver
 
 if TYPE_CHECKING:
@@ -208,11 +208,11 @@ def runtime_mounts(
     points: Iterable[MountPoint],
     volume_paths: Mapping[str, str],
     files: Mapping[str, str],
-    overlays: Mapping[str, str] | None = None,
+    overlays: Mapping[str, Rootfs] | None = None,
 ) -> tuple[Mount, ...]:
     """The runtime's mounts: volumes by their folders, and `files` (container path -> host path).
 
-    `overlays` are the options of image mounts by their destination.
+    `overlays` are what image mounts are made of, by their destination.
     """
     made: dict[str, Mount] = {
         target: Mount("bind", target, source, ("rbind", "rprivate"))
@@ -232,7 +232,11 @@ def runtime_mounts(
             )
         elif point.type == "image":
             made[point.destination] = Mount(
-                "overlay", point.destination, "overlay", locked, (overlays or {})[point.destination]
+                "overlay",
+                point.destination,
+                "overlay",
+                locked,
+                layers=(overlays or {})[point.destination],
             )
         else:
             how = "bind" if point.non_recursive else "rbind"

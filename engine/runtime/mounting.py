@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from engine.runtime import syscalls as sc
 from engine.runtime.idmap import map_mount, map_to_owner
+from engine.runtime.overlay import mount_overlay
 from engine.runtime.user_namespace import WHAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from engine.runtime.spec import Mount, Rootfs
+    from engine.runtime.spec import Mount
     from engine.runtime.user_namespace import Ids
 
 ATTRIBUTES = {
@@ -47,71 +48,17 @@ def attributes_of(options: Iterable[str]) -> int:
     return bits
 
 
-def mount_overlay(rootfs: Rootfs, ids: Ids | None = None) -> int:
-    """A detached overlay mount of the layers: its descriptor. Without an upper one it is read-only.
-
-    With `ids` all layers are mapped, and the caller must be the range's first id to file systems.
-    """
-    if ids:
-        return _mount_mapped_overlay(rootfs, ids)
-    context = sc.fsopen("overlay")
-    try:
-        for layer in rootfs.lower:
-            sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "lowerdir+", layer)
-        if rootfs.upper:
-            sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "upperdir", rootfs.upper)
-            sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "workdir", rootfs.work)
-        sc.fsconfig(context, sc.FSCONFIG_CMD_CREATE)
-        return sc.fsmount(context, 0)
-    finally:
-        os.close(context)
-
-
-def _mount_mapped_overlay(rootfs: Rootfs, ids: Ids) -> int:
-    context = sc.fsopen("overlay")
-    fds: list[int] = []
-    try:
-        for layer in rootfs.lower:
-            fds.append(_mapped_copy(layer, ids))
-            sc.fsconfig(context, sc.FSCONFIG_SET_FD, "lowerdir+", other=fds[-1])
-        fds.append(_mapped_copy(os.path.dirname(rootfs.upper), ids))  # the two on one mount
-        both = fds[-1]
-        for key, path in (("upperdir", rootfs.upper), ("workdir", rootfs.work)):
-            fds.append(os.open(os.path.basename(path), _SEARCH | os.O_DIRECTORY, dir_fd=both))
-            sc.fsconfig(context, sc.FSCONFIG_SET_FD, key, other=fds[-1])
-        sc.fsconfig(context, sc.FSCONFIG_CMD_CREATE)
-        return sc.fsmount(context, 0)
-    except OSError as error:
-        words = f"cannot mount the layers for {WHAT}: {error.strerror}: this kernel may lack idmapped layers"
-        raise OSError(error.errno, words) from error
-    finally:
-        for fd in (context, *fds):
-            os.close(fd)
-
-
-def _mapped_copy(path: str, ids: Ids) -> int:
-    tree = sc.open_tree(sc.AT_FDCWD, path, sc.OPEN_TREE_CLONE | sc.OPEN_TREE_CLOEXEC)
-    map_mount(tree, ids.namespace, WHAT)
-    return tree
-
-
-def mount_filesystem(
-    kind: str, data: str = "", attributes: int = 0, source: str = "", ids: Ids | None = None
-) -> int:
+def mount_filesystem(kind: str, data: str = "", attributes: int = 0, source: str = "") -> int:
     """A detached mount of a new file system of a kind, with its own options ("size=1m,mode=755").
 
-    `source` is only a name, which df(1) shows. With `ids` an overlay's lower layers are mapped.
+    `source` is only a name, which df(1) shows.
     """
     context = sc.fsopen(kind)
     try:
         sc.fsconfig(context, sc.FSCONFIG_SET_STRING, "source", source or kind)
         for option in filter(None, data.split(",")):
             key, equals, value = option.partition("=")
-            if ids and key == "lowerdir+":
-                layer = _mapped_copy(value, ids)
-                sc.fsconfig(context, sc.FSCONFIG_SET_FD, key, other=layer)
-                os.close(layer)
-            elif equals:
+            if equals:
                 sc.fsconfig(context, sc.FSCONFIG_SET_STRING, key, value)
             else:
                 sc.fsconfig(context, sc.FSCONFIG_SET_FLAG, key)
@@ -195,9 +142,13 @@ def make_mount(
     if mount.kind == "bind":
         detached = clone_mount(mount, who, ids)
         folder = stat.S_ISDIR(os.fstat(detached).st_mode)
+    elif mount.layers:
+        detached, folder = mount_overlay(mount.layers, ids), True
+        if attributes := attributes_of(mount.options):
+            sc.mount_setattr(detached, set_=attributes)
     else:
         detached = mount_filesystem(
-            mount.kind, mount.data, attributes_of(mount.options), mount.source, ids
+            mount.kind, mount.data, attributes_of(mount.options), mount.source
         )
         folder = True
         if ids and mount.kind == "devpts":  # its folder alone is not of whoever mounts it

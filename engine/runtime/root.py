@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from engine.runtime import mounting
+from engine.runtime import mounting, overlay
 from engine.runtime import syscalls as sc
 from engine.runtime.identity import read_identity
 from engine.runtime.program import Refusal
@@ -30,7 +30,7 @@ def build_root(spec: ContainerSpec, ids: Ids | None = None) -> int:
     Raises Refusal (which mount, why) or OSError.
     """
     sc.mount("", "/", "", sc.MS_REC | _propagation(spec))
-    root = mounting.mount_overlay(spec.rootfs, ids)
+    root = overlay.mount_overlay(spec.rootfs, ids)
     sc.move_mount(root, sc.AT_FDCWD, spec.rootfs.merged)
     process = spec.process
 

@@ -23,6 +23,17 @@ NamespaceKind = Literal["mount", "pid", "net", "uts", "ipc", "cgroup", "user"]
 
 
 @dataclass(frozen=True, slots=True)
+class Rootfs:
+    """An overlay: `lower` are unpacked layers, topmost first; `upper` and `work` are host folders."""
+
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    merged: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mount:
     """One mount below the root, made in list order, by descriptor.
 
@@ -30,7 +41,7 @@ class Mount:
     path for a bind; `namespace` is the nsfs path of another mount namespace to find it in, `subpath`
     what below it is meant (never outside of it). `options` are mount options by their mount(8) names
     ("ro", "nosuid", "rbind", "rslave" ...); `data` is what the file system itself takes
-    ("size=65536k,mode=755"; of a v1 "cgroup" the hierarchy's controllers).
+    ("size=65536k,mode=755"; of a v1 "cgroup" the hierarchy's controllers); an overlay has `layers`.
     """
 
     kind: MountKind
@@ -40,17 +51,7 @@ class Mount:
     data: str = ""
     namespace: str = ""
     subpath: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Rootfs:
-    """An overlay: `lower` are unpacked layers, topmost first; `upper` and `work` are host folders."""
-
-    lower: tuple[str, ...]
-    upper: str
-    work: str
-    merged: str
-    read_only: bool = False
+    layers: Rootfs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from engine.images.compression import open_tar
 from engine.images.pack import pack_layer
 from engine.images.unpack import unpack_layer
 from engine.runtime import mounting
+from engine.runtime.overlay import mount_overlay
 from engine.volumes import local_driver
 from engine.volumes.local_driver import MountPlan, plan_of
 
@@ -234,7 +235,7 @@ def folder_size(path: str) -> int:
 def _fill(path: str, root: Rootfs, target: str, scratch: Path) -> None:
     if os.listdir(path):
         return
-    overlay = mounting.mount_overlay(root)
+    overlay = mount_overlay(root)
     try:
         source = mounting.open_in_root(overlay, target)
         if source is None:
