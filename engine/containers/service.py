@@ -403,9 +403,8 @@ class Containers:
     async def discard(self, container_id: str) -> None:
         """Remove a container that does not run, and its anonymous volumes; fine if it has gone."""
         async with self._life.lock(container_id):
-            if container_id in self._life.all_live():
-                return  # somebody has started it meanwhile
-            if any(c.id == container_id for c in self.all()):
+            started = container_id in self._life.all_live()  # by somebody, meanwhile
+            if not started and any(c.id == container_id for c in self.all()):
                 await self._remove(self.get(container_id), volumes=True)
 
     async def _remove(self, container: Container, *, volumes: bool) -> None:
