@@ -111,9 +111,14 @@ def memory_kib(pid: int, field: str) -> int:
     return 0
 
 
-def bench_starts(client: docker.DockerClient, meter: Meter, count: int) -> list[str]:
-    """Create and start one after the other: CPU of a start, the last beside the first, memory."""
-    pool = docker.types.IPAMPool(subnet="10.199.128.0/17")  # the default one has 253 addresses
+def started(
+    client: docker.DockerClient, meter: Meter, count: int, subnet: str
+) -> tuple[list[str], list[float], list[float]]:
+    """Create and start one after the other, on a network of their own ("many").
+
+    Their ids, the meter before the first start and after each, and each start's milliseconds.
+    """
+    pool = docker.types.IPAMPool(subnet=subnet)  # the default bridge has 253 addresses
     client.networks.create("many", ipam=docker.types.IPAMConfig(pool_configs=[pool]))
     here = client.api.create_host_config(network_mode="many")
     command = ["sleep", "100000"]
@@ -126,6 +131,12 @@ def bench_starts(client: docker.DockerClient, meter: Meter, count: int) -> list[
         client.api.start(container)
         walls.append((time.perf_counter() - began) * 1000)
         cpu.append(meter.cpu_ms())
+    return made, cpu, walls
+
+
+def bench_starts(client: docker.DockerClient, meter: Meter, count: int) -> list[str]:
+    """CPU of a start, the last beside the first, memory."""
+    made, cpu, walls = started(client, meter, count, "10.199.128.0/17")
     tenth = max(count // 10, 1)
     print(f"start, CPU each (client included)   {(cpu[-1] - cpu[0]) / count:8.1f} ms")
     print(f"start, wall: median                 {statistics.median(walls):8.1f} ms")
