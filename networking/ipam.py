@@ -35,6 +35,10 @@ class AddressError(ValueError):
     """The wish cannot be met; the message says what is in the way."""
 
 
+class AddressTakenError(AddressError):
+    """The address is somebody's already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subnet:
     """A network's addresses: the part that endpoints come from, and the gateway."""
@@ -126,9 +130,12 @@ def overlapping(wanted: Block, taken: Mapping[Block, str]) -> tuple[Block, str] 
 def parse_subnet(text: str) -> Block:
     """A subnet as a person writes it. Raises AddressError."""
     try:
-        return ip_network(text)
+        found = ip_network(text, strict=False)
     except ValueError as error:
         raise AddressError(f"invalid subnet {text}: {error}") from error
+    if found.network_address != ip_address(text.partition("/")[0]):
+        raise AddressError(f"invalid subnet {text}: it should be {found}")
+    return found
 
 
 def make_subnet(
@@ -198,7 +205,7 @@ def _lease_wanted(subnet: Subnet, used: Collection[Address], wanted: str) -> Add
             f"no configured subnet contains IP address {wanted}: the subnet is {network}"
         )
     if address == subnet.gateway or address in used or address in subnet.reserved:
-        raise AddressError(f"Address already in use: {wanted}")
+        raise AddressTakenError(f"Address already in use: {wanted}")
     return address
 
 

@@ -24,6 +24,8 @@ def create_body(options: Options) -> dict[str, Any]:
         "Internal": options.internal,
         "Attachable": options.attachable,
         "Scope": options.scope,
+        "ConfigOnly": options.config_only,
+        "ConfigFrom": {"Network": options.config_from} if options.config_from else {},
         "Options": pairs(options.opt, "--opt", bare=True),
         "Labels": pairs(options.label, "--label", bare=True),
         "IPAM": {

@@ -50,8 +50,8 @@ def network_json(engine: Engine, network: Network, *, endpoints: bool) -> dict[s
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": False,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": network.config_from},
+        "ConfigOnly": network.config_only,
         "Containers": containers,
         "Options": network.options,
         "Labels": network.labels,
@@ -72,6 +72,8 @@ def _ipam_json(config: IpamConfig) -> dict[str, Any]:
 async def list_all(engine: Engine, exchange: Exchange) -> Response:
     """GET /networks."""
     filters = exchange.request.filters()
+    if len(filters.get("dangling", ())) > 1:
+        raise InvalidRequestError('got more than one value for filter key "dangling"')
     found = [n for n in engine.networks.all() if _matches(engine, n, filters)]
     return Response(document=[network_json(engine, n, endpoints=False) for n in found])
 
@@ -89,10 +91,10 @@ def _matches(engine: Engine, network: Network, filters: dict[str, list[str]]) ->
 
 
 def _is_dangling(engine: Engine, network: Network, value: str) -> bool:
-    if value not in ("true", "1", "false", "0"):
+    if value not in (*_TRUE, *_FALSE):
         raise InvalidRequestError(f"invalid filter 'dangling={value}'")
     used = bool(engine.networks.endpoints_of(network.id)) or network.name in PREDEFINED
-    return (value in ("true", "1")) != used
+    return (value in _TRUE) != used
 
 
 def _is_of_type(engine: Engine, network: Network, value: str) -> bool:
@@ -118,6 +120,9 @@ _TESTS: dict[str, Callable[[Engine, Network, str], bool]] = {
     "dangling": _is_dangling,
     "until": _is_older,
 }
+#: Go's spellings (strconv.ParseBool).
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _PRUNE_FILTERS = ("label", "label!", "until")
 
 
@@ -129,7 +134,12 @@ def _name_fits(name: str, wanted: str) -> bool:
 
 async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /networks/{id}."""
-    del exchange
+    if exchange.request.text("verbose") not in ("", *_TRUE, *_FALSE):
+        raise InvalidRequestError(f"invalid value for verbose: {exchange.request.text('verbose')}")
+    if exchange.request.text("scope") not in ("", "local"):
+        raise NotFoundError(
+            f"network {name} not found in the scope {exchange.request.text('scope')}"
+        )
     return Response(document=network_json(engine, engine.networks.find(name), endpoints=True))
 
 
@@ -138,7 +148,10 @@ async def create(engine: Engine, exchange: Exchange) -> Response:
     document = await exchange.json()
     if not isinstance(document, dict):
         raise InvalidRequestError("invalid JSON: the body must be an object")
-    network, warnings = await engine.networks.create_with_warnings(network_request(document))
+    request = network_request(document)
+    if request.name in (*PREDEFINED, "default"):
+        raise ForbiddenError(f"operation is not permitted on predefined {request.name} network")
+    network, warnings = await engine.networks.create_with_warnings(request)
     return Response(201, {"Id": network.id, "Warning": "; ".join(warnings)})
 
 
@@ -148,10 +161,9 @@ def network_request(document: dict[str, Any]) -> NetworkRequest:
     configs = _part(ipam, "Config", list)
     if not all(config is None or isinstance(config, dict) for config in configs):
         raise InvalidRequestError("invalid JSON: IPAM.Config must be a list of objects")
-    copied = _part(document, "ConfigFrom", dict).get("Network")
     return NetworkRequest(
-        name=str(document.get("Name") or ""),
-        driver=str(document.get("Driver") or "bridge"),
+        name=_word(document, "Name"),
+        driver=_word(document, "Driver") or "bridge",
         internal=bool(document.get("Internal")),
         attachable=bool(document.get("Attachable")),
         enable_ipv4=document.get("EnableIPv4") is not False,
@@ -162,7 +174,9 @@ def network_request(document: dict[str, Any]) -> NetworkRequest:
         options=_words(document, "Options"),
         labels=_words(document, "Labels"),
         ingress=bool(document.get("Ingress")),
-        config_only=bool(document.get("ConfigOnly") or copied),
+        scope=_word(document, "Scope"),
+        config_only=bool(document.get("ConfigOnly")),
+        config_from=_word(_part(document, "ConfigFrom", dict), "Network"),
     )
 
 
@@ -172,6 +186,13 @@ def _part(document: dict[str, Any], key: str, kind: type[Part]) -> Part:
         raise InvalidRequestError(
             f"invalid JSON: {key} must be {'a list' if kind is list else 'an object'}"
         )
+    return value
+
+
+def _word(document: dict[str, Any], key: str) -> str:
+    value = document.get(key) or ""
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"invalid JSON: {key} must be a string")
     return value
 
 
@@ -201,17 +222,24 @@ async def connect(engine: Engine, exchange: Exchange, name: str) -> Response:
     settings = docker_json.decode(
         EndpointSettings, document.get("EndpointConfig") or {}, "EndpointConfig"
     )
-    await engine.containers.connect(str(document.get("Container") or ""), name, settings)
+    await engine.containers.connect(_container(document), name, settings)
     return Response(200)
+
+
+def _container(document: dict[str, Any]) -> str:
+    """Whom a request is about. Raises InvalidRequestError."""
+    found = _word(document, "Container")
+    if not found:
+        raise InvalidRequestError('invalid container name or ID supplied: ""')
+    return found
 
 
 async def disconnect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """POST /networks/{id}/disconnect."""
     document = await exchange.json() or {}
-    container = str(document.get("Container") or "")
     try:
-        await engine.containers.disconnect(container, name)
-    except (NotFoundError, ConflictError):
+        await engine.containers.disconnect(_container(document), name)
+    except ConflictError:
         if not document.get("Force"):
             raise
     return Response(200)
@@ -225,7 +253,11 @@ async def prune(engine: Engine, exchange: Exchange) -> Response:
             raise InvalidRequestError(f"invalid filter '{key}'")
     deleted = []
     for network in engine.networks.all():
-        if network.name in PREDEFINED or not _matches(engine, network, filters):
+        if (
+            network.name in PREDEFINED
+            or network.config_only
+            or not _matches(engine, network, filters)
+        ):
             continue
         users = any(network.name in c.networks for c in engine.containers.all())
         if users:

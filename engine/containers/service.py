@@ -21,6 +21,7 @@ from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
 from engine.containers.id_ranges import free_range
 from engine.containers.inputs import check_against_host, limits_of
+from engine.containers.joining import check_join, check_leave
 from engine.containers.launching import Launcher, check_bind, port_requests
 from engine.containers.live import Bell
 from engine.containers.log_watch import LogWatch
@@ -33,7 +34,6 @@ from engine.containers.update import updated_host_config
 from engine.containers.volume_use import VolumeUse
 from engine.errors import (
     ConflictError,
-    ForbiddenError,
     HostLimitError,
     InvalidRequestError,
     NotModifiedError,
@@ -346,19 +346,7 @@ class Containers:
         found = self.networks.find(network)
         async with self._life.lock(container.id):
             container = self.get(container.id)
-            mode = container.host_config.network_mode
-            if mode in ("host", "none") or mode.startswith("container:"):
-                raise InvalidRequestError(
-                    f"container {container.name} uses the network mode {mode} and cannot join networks"
-                )
-            if found.name in ("host", "none"):
-                raise InvalidRequestError(
-                    f"container {container.name} cannot join the network {found.name} beside others"
-                )
-            if found.name in container.networks:
-                raise ForbiddenError(
-                    f"endpoint with name {container.name} already exists in network {found.name}"
-                )
+            check_join(container, found.name, settings)
             joined = {**container.networks, found.name: settings}
             planned = replace(container, networks={found.name: settings})
             if container.state.running:
@@ -375,15 +363,12 @@ class Containers:
                 )
 
     async def disconnect(self, name: str, network: str) -> None:
-        """Leave a network. Raises ConflictError."""
+        """Leave a network. Raises InvalidRequestError, ConflictError."""
         container = self.find(name)
         found = self.networks.find(network)
         async with self._life.lock(container.id):
             container = self.get(container.id)
-            if found.name not in container.networks:
-                raise ConflictError(
-                    f"container {container.id} is not connected to network {found.name}"
-                )
+            check_leave(container, found.name)
             if container.state.running:
                 fd = os.open(f"/proc/{container.state.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 try:

@@ -9,6 +9,7 @@ from engine.errors import ForbiddenError, InvalidRequestError
 from engine.networks.model import IpamConfig
 from networking.ipam import (
     AddressError,
+    AddressTakenError,
     choose_subnet,
     lease,
     make_subnet,
@@ -44,6 +45,8 @@ def plan_subnets(
     """
     try:
         asked = [_asked(config, request) for config in request.ipam]
+        if request.config_only:
+            return Plan(tuple(asked))
         held = dict(networks)
         warnings = []
         for config in asked:
@@ -125,6 +128,8 @@ def lease_addresses(
         if fitting:
             try:
                 found[version] = _lease_one(fitting, used, wanted, last.get(version))
+            except AddressTakenError as error:
+                raise ForbiddenError(f"network {network.name}: {error}") from error
             except AddressError as error:
                 raise InvalidRequestError(f"network {network.name}: {error}") from error
     return found

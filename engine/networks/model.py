@@ -32,7 +32,9 @@ class NetworkRequest:
     options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     ingress: bool = False
+    scope: str = ""
     config_only: bool = False
+    config_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Network:
     ipam_options: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    config_only: bool = False  # a pattern for others, on which nobody can be
+    config_from: str = ""  # the name of its pattern
 
     @property
     def has_bridge(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from engine.errors import InvalidRequestError, NotSupportedError
+from engine.errors import ForbiddenError, InvalidRequestError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,13 +98,17 @@ def check_request(request: NetworkRequest) -> tuple[str, ...]:
     """
     if not request.name or not re.fullmatch(r"[^\s/\\:]+", request.name):
         raise InvalidRequestError(f"invalid network name {request.name!r}: no spaces, no slashes")
-    if request.ingress or request.config_only:
-        what = "ingress" if request.ingress else "config-only"
-        raise NotSupportedError(f"{what} networks belong to a swarm: this engine is not one")
+    if request.ingress:
+        raise NotSupportedError("ingress networks belong to a swarm: this engine is not one")
+    if request.scope not in ("", "local"):
+        raise ForbiddenError(
+            f"cannot create a network of scope {request.scope}: this engine is no swarm",
+            hint="leave the scope out",
+        )
     _check_driver(request.driver)
     if request.ipam_driver not in ("", "default"):
-        raise NotSupportedError(
-            f"IPAM driver {request.ipam_driver!r} is not supported", hint="use default"
+        raise NotFoundDriverError(
+            f'IPAM driver: plugin "{request.ipam_driver}" not found', hint="use default"
         )
     if not request.enable_ipv4 and not request.enable_ipv6:
         raise InvalidRequestError("IPv4 or IPv6 must be enabled")
@@ -119,6 +123,8 @@ def check_request(request: NetworkRequest) -> tuple[str, ...]:
             "encrypted overlay networks are not supported: this engine makes no IPsec keys",
             hint="leave driver_opts.encrypted out, or put the peers behind WireGuard",
         )
+    if request.config_only:
+        return ()  # which options mean something is known when there is a driver
     known = _KNOWN[request.driver]
     return tuple(
         f"the {request.driver} network option {key} is unknown and has no effect"
@@ -127,11 +133,28 @@ def check_request(request: NetworkRequest) -> tuple[str, ...]:
     )
 
 
+def check_pattern(request: NetworkRequest) -> None:
+    """A configuration network is a pattern for others; what makes a network is theirs to say.
+
+    Raises ForbiddenError.
+    """
+    if request.config_only and (request.internal or request.attachable or request.config_from):
+        raise ForbiddenError(
+            f"the configuration network {request.name} cannot be internal, attachable or made from another"
+        )
+    own = request.options or request.ipam or request.ipam_options or request.enable_ipv6
+    if request.config_from and own:
+        raise ForbiddenError(
+            f"{request.name} takes its configuration from {request.config_from}: "
+            "leave its subnets, options and IPv6 out"
+        )
+
+
 def _check_driver(driver: str) -> None:
     if driver in _KNOWN:
         return
     if driver in ("host", "null", "none"):
-        raise InvalidRequestError(
+        raise ForbiddenError(
             f"only one instance of {driver!r} network is allowed: use the one there is"
         )
     if driver == "ipvlan":

@@ -85,6 +85,7 @@ class Records:
         return {
             subnet.network: f"network {entry.network.name}"
             for entry in self._entries.values()
+            if not entry.network.config_only
             for subnet in entry.subnets
         }
 

@@ -31,7 +31,7 @@ from engine.networks.connections import Connections
 from engine.networks.host import has_link, host_routes, wait_unused
 from engine.networks.model import Network, NetworkRequest
 from engine.networks.naming import Served
-from engine.networks.options import BRIDGE, check_request, read_options
+from engine.networks.options import BRIDGE, check_pattern, check_request, read_options
 from engine.networks.orders import endpoint_order, network_order
 from engine.networks.records import Records
 from networking.ipam import AddressError, unique_local_pool
@@ -173,6 +173,9 @@ class Networks:
         self, request: NetworkRequest
     ) -> tuple[Network, tuple[str, ...]]:
         """The same, with what its maker should know."""
+        check_pattern(request)
+        if request.config_from:
+            request = self._from_pattern(request)
         warnings = check_request(request)
         if request.name not in PREDEFINED:
             await self._wake()  # first: no checkpoint may come between a plan and its record
@@ -192,7 +195,7 @@ class Networks:
         network = Network(
             id=network_id,
             name=request.name,
-            driver=request.driver,
+            driver="null" if request.config_only else request.driver,
             created_ns=time.time_ns(),
             link=link,
             internal=request.internal,
@@ -203,6 +206,8 @@ class Networks:
             ipam_options=request.ipam_options,
             options=request.options,
             labels=request.labels,
+            config_only=request.config_only,
+            config_from=request.config_from,
         )
         self._records.add(network)
         try:
@@ -229,6 +234,18 @@ class Networks:
             for chain in dropping
         ]
 
+    def _from_pattern(self, request: NetworkRequest) -> NetworkRequest:
+        """With the configuration of the network it names. Raises NotFoundError."""
+        pattern = self._records.named(request.config_from)
+        if pattern is None:
+            raise NotFoundError(f"configuration network {request.config_from!r} not found")
+        if not pattern.config_only:
+            raise NotFoundError(f"{pattern.name} is not a configuration network")
+        return replace(
+            request, ipam=pattern.ipam, ipam_options=pattern.ipam_options, options=pattern.options,
+            enable_ipv4=pattern.enable_ipv4, enable_ipv6=pattern.enable_ipv6,
+        )  # fmt: skip
+
     def _as_overlay(self, request: NetworkRequest) -> NetworkRequest:
         """An overlay's request with this engine's part of the addresses. Raises EngineError."""
         if self.cluster is None:
@@ -251,6 +268,8 @@ class Networks:
         network = self.find(name)
         if network.name in PREDEFINED:
             raise ForbiddenError(f"{network.name} is a pre-defined network and cannot be removed")
+        if any(other.config_from == network.name for other in self.all()):
+            raise ForbiddenError(f"configuration network {network.name!r} is in use")
         endpoints = self.endpoints_of(network.id)
         if endpoints:
             names = ", ".join(
@@ -276,16 +295,26 @@ class Networks:
         """Where a container is connected, in the order of its interfaces."""
         return self._records.endpoints_for(container_id)
 
+    def _joinable(self, name: str) -> Network:
+        """A network that a container can be on. Raises NotFoundError, ForbiddenError."""
+        network = self.find(name)
+        if network.config_only:
+            raise ForbiddenError(
+                f"{network.name} is a configuration network: no container can join it"
+            )
+        return network
+
     async def attach(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """Connect a prepared container to its networks and publish its ports: all or nothing."""
-        networks = {request.network: self.find(request.network) for request in sandbox.endpoints}
+        networks = {e.network: self._joinable(e.network) for e in sandbox.endpoints}
         await self._wake()
         return await self._connections.attach(sandbox, networks)
 
     async def connect(self, sandbox: Sandbox) -> Endpoint:
         """Connect a running container to one more network."""
+        network = self._joinable(sandbox.endpoints[0].network)
         await self._wake()
-        return await self._connections.connect(sandbox, self.find(sandbox.endpoints[0].network))
+        return await self._connections.connect(sandbox, network)
 
     async def disconnect(
         self, container_id: str, network_id: str, netns_fd: int | None = None
@@ -306,7 +335,7 @@ class Networks:
 
     async def resume(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """A container is back in its namespace; what was changed meanwhile is done now."""
-        networks = {request.network: self.find(request.network) for request in sandbox.endpoints}
+        networks = {e.network: self._joinable(e.network) for e in sandbox.endpoints}
         return await self._connections.resume(sandbox, networks)
 
     async def set_answering(self, container_id: str, *, answering: bool) -> None:

@@ -22,9 +22,6 @@ COLUMNS = {
     "ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SCOPE", "IPv4": "IPV4",
     "IPv6": "IPV6", "Internal": "INTERNAL", "Labels": "LABELS", "CreatedAt": "CREATED AT",
 }  # fmt: skip
-SWARM = {
-    "config_from": "--config-from", "config_only": "--config-only", "ingress": "--ingress",
-}  # fmt: skip
 
 
 def create(options: Options, invocation: Invocation) -> int:
@@ -33,9 +30,8 @@ def create(options: Options, invocation: Invocation) -> int:
     from compose.engine_client import calls
     from compose.operations.objects import ask
 
-    for key, name in SWARM.items():
-        if options[key]:
-            raise UsageError(f"{name} is for a swarm, and not supported")
+    if options.ingress:
+        raise UsageError("--ingress is for a swarm, and not supported")
     session = invocation.session(quiet=True)
     made = ask(session, calls.create_network(create_body(options)))
     for warning in [made.get("Warning")] if made.get("Warning") else []:
@@ -185,8 +181,8 @@ COMMANDS = {
         (
             Flag("attachable", help="Containers may be connected to it by hand"),
             several("aux-address", "Addresses that other machines have", metavar="map"),
-            Flag("config-from", kind="text", help="For a swarm: take the configuration of another"),
-            Flag("config-only", help="For a swarm: a configuration alone"),
+            Flag("config-from", kind="text", help="The configuration network whose configuration it takes"),
+            Flag("config-only", help="Make a configuration for other networks alone"),
             Flag("driver", "d", kind="text", default="bridge", help="Its driver"),
             several("gateway", "The gateway of a subnet", "strings"),
             Flag("ingress", help="For a swarm: the routing mesh"),

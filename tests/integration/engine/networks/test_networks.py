@@ -96,6 +96,29 @@ def test_an_ipv6_only_network(town: Town) -> None:
     assert server
 
 
+def test_a_configuration_network_is_a_pattern_for_others(town: Town) -> None:
+    pattern = town.network(
+        "pattern", "10.104.212.0/24", ConfigOnly=True,
+        Options={"com.docker.network.driver.mtu": "1400"},
+    )  # fmt: skip
+    assert (pattern.attrs["ConfigOnly"], pattern.attrs["Driver"]) == (True, "null")
+    made = town.network("made", ConfigFrom={"Network": "pattern"}, Internal=True)
+    try:
+        assert made.attrs["ConfigFrom"] == {"Network": "pattern"}
+        assert made.attrs["IPAM"]["Config"][0]["Subnet"] == "10.104.212.0/24"
+        assert town.run("aa", "made").address("made") == "10.104.212.2"
+        assert town.host.links()[f"br-{made.id[:12]}"].mtu == 1400
+        box = town.run("bb")
+        assert refusal(pattern.connect, box.container)[0] == 403
+        assert refusal(pattern.remove) == (403, "configuration network 'pattern' is in use")
+        assert "pattern" not in (town.client.networks.prune()["NetworksDeleted"] or [])
+    finally:
+        for box in town.boxes:
+            box.container.remove(force=True)
+        made.remove()
+        pattern.remove()
+
+
 def test_several_subnets_of_a_family(town: Town) -> None:
     town.network("many", "10.104.210.0/30", "10.104.211.0/24")
     first, second = town.run("aa", "many"), town.run("bb", "many")
@@ -108,12 +131,19 @@ def test_several_subnets_of_a_family(town: Town) -> None:
     [
         ({"Driver": "ipvlan"}, 501, "network driver 'ipvlan' is not supported"),
         ({"Driver": "weave"}, 404, "could not find plugin weave"),
-        ({"Driver": "host"}, 400, "only one instance of 'host'"),
+        ({"Driver": "host"}, 403, "only one instance of 'host'"),
+        ({"Name": "default"}, 403, "not permitted on predefined default network"),
+        ({"Name": "bridge"}, 403, "not permitted on predefined bridge network"),
+        ({"Name": 7}, 400, "Name must be a string"),
+        ({"Scope": "swarm"}, 403, "cannot create a network of scope swarm"),
         ({"Driver": "macvlan"}, 400, "needs the host link"),
         ({"Driver": "macvlan", "Options": {"parent": "nope0"}}, 404, "nope0, which is no link"),
         ({"Ingress": True}, 501, "ingress networks belong to a swarm"),
-        ({"ConfigOnly": True}, 501, "config-only networks"),
-        ({"IPAM": {"Driver": "dhcp"}}, 501, "IPAM driver 'dhcp'"),
+        ({"ConfigOnly": True, "Internal": True}, 403, "cannot be internal"),
+        ({"ConfigFrom": {"Network": "nope"}}, 404, "configuration network 'nope' not found"),
+        ({"ConfigFrom": {"Network": "bridge"}}, 404, "bridge is not a configuration network"),
+        ({"ConfigFrom": {"Network": "x"}, "EnableIPv6": True}, 403, "leave its subnets"),
+        ({"IPAM": {"Driver": "dhcp"}}, 404, 'plugin "dhcp" not found'),
         ({"EnableIPv4": False}, 400, "IPv4 or IPv6 must be enabled"),
         ({"Options": {"com.docker.network.bridge.enable_icc": "maybe"}}, 400, "'maybe'"),
         ({"Options": {"com.docker.network.driver.mtu": "12"}}, 400, "68 to 65535"),
@@ -122,7 +152,7 @@ def test_several_subnets_of_a_family(town: Town) -> None:
          "only be used on an internal network"),
         ({"Options": {"com.docker.network.host_ipv4": "1.2.3.4"}}, 501, "host_ipv4"),
         ({"Driver": "overlay", "Options": {"encrypted": ""}}, 501, "encrypted overlay"),
-        ({"IPAM": {"Config": [{"Subnet": "10.104.9.1/24"}]}}, 400, "has host bits set"),
+        ({"IPAM": {"Config": [{"Subnet": "10.104.9.1/24"}]}}, 400, "it should be 10.104.9.0/24"),
         ({"IPAM": {"Config": [{"Subnet": "fd00::/64"}]}}, 400, "needs enable_ipv6"),
         ({"IPAM": {"Config": [{"Gateway": "10.104.9.1"}]}}, 400, "needs the subnet"),
         ({"IPAM": {"Config": [{"Subnet": "10.104.9.0/24", "Gateway": "10.9.0.1"}]}}, 400,
