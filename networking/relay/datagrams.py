@@ -1,8 +1,12 @@
-"""A published UDP port in user space: a flow for each client, forgotten when it has been silent."""
+"""A published UDP port in user space: a flow for each client, forgotten when it has been silent.
+
+A host may have many addresses: an answer comes from the one that was asked (ip(7), ipv6(7): PKTINFO).
+"""
 
 from __future__ import annotations
 
 import socket
+import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +21,18 @@ if TYPE_CHECKING:
 SILENCE, FLOWS = 120.0, 1024
 #: Datagrams taken in one go.
 BURST = 64
+#: linux/in.h; Python has no name for it.
+IP_PKTINFO = 8
+Ancillary = list[tuple[int, int, bytes]]
 
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """One client's datagrams."""
+    """One client's datagrams to one address; `source` has answers come from there."""
 
+    key: Any
     client: Any
+    source: Ancillary
     far: socket.socket
     heard: float
 
@@ -42,6 +51,10 @@ class Datagrams:
         self._clock = clock
         self._places = places
         self._flows: OrderedDict[Any, Flow] = OrderedDict()
+        if near.family == socket.AF_INET6:
+            near.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            near.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         loop.watch(near, self._from_clients)
 
     def timeout(self) -> float | None:
@@ -65,20 +78,22 @@ class Datagrams:
     def _from_clients(self) -> None:
         for _ in range(BURST):
             try:
-                data, client = self._near.recvfrom(0xFFFF)
+                data, told, _, client = self._near.recvmsg(0xFFFF, SPACE)
             except OSError:
                 return
-            flow = self._flows.get(client) or self._begin(client)
+            source = source_of(told)
+            key = client, *(value for _, _, value in source)
+            flow = self._flows.get(key) or self._begin(key, client, source)
             if flow is None:
                 continue
             flow.heard = self._clock()
-            self._flows.move_to_end(client)
+            self._flows.move_to_end(key)
             try:
                 flow.far.send(data)
             except OSError:
                 pass  # nobody listens there now: UDP promises nothing
 
-    def _begin(self, client: Any) -> Flow | None:
+    def _begin(self, key: Any, client: Any, source: Ancillary) -> Flow | None:
         while len(self._flows) >= FLOWS or (self._flows and not self._places.free):
             self._end(next(iter(self._flows.values())))
         if not self._places.take(1):
@@ -94,14 +109,15 @@ class Datagrams:
             far.close()
             self._places.give(1)
             return None
-        flow = self._flows[client] = Flow(client, far, self._clock())
+        flow = self._flows[key] = Flow(key, client, source, far, self._clock())
         self._loop.watch(far, lambda: self._from_container(flow))
         return flow
 
     def _from_container(self, flow: Flow) -> None:
         for _ in range(BURST):
             try:
-                self._near.sendto(flow.far.recv(0xFFFF), flow.client)
+                data = flow.far.recv(0xFFFF)
+                self._near.sendmsg([data], flow.source, 0, flow.client)
             except BlockingIOError:
                 return
             except OSError:
@@ -109,7 +125,21 @@ class Datagrams:
         flow.heard = self._clock()
 
     def _end(self, flow: Flow) -> None:
-        if self._flows.pop(flow.client, None) is not None:
+        if self._flows.pop(flow.key, None) is not None:
             self._loop.forget(flow.far)
             flow.far.close()
             self._places.give(1)
+
+
+#: struct in6_pktinfo (the larger): an address and an interface.
+SPACE = socket.CMSG_SPACE(20)
+
+
+def source_of(told: Ancillary) -> Ancillary:
+    """From where a datagram is answered, of what the kernel told of its arrival; the way is routing's."""
+    for level, kind, value in told:
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+            return [(level, kind, value[:16] + struct.pack("=I", 0))]
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+            return [(level, kind, struct.pack("=i4s4s", 0, value[4:8], bytes(4)))]
+    return []

@@ -215,19 +215,7 @@ class Lab:
 
     def cable(self, site: Site, inside: str, outside: str, *, name: str = "wan") -> None:
         """A wire between the host (address `inside`) and a site (address `outside`)."""
-        host, far = f"{name}{secrets.token_hex(2)}", "wan0"
-        self.host.run("ip", "link", "add", host, "type", "veth", "peer", "name", far)
-        with self.host.entered():
-            route = Route()
-            body = links.header(index=socket.if_nametoindex(far))
-            body += struct.pack("=HHI", 8, links.IFLA_NET_NS_FD, site.netns)
-            route.send(links.Message(links.RTM_SETLINK, 0, body, "move"))
-            route.close()
-        for where, link, address in ((self.host, host, inside), (site, far, outside)):
-            if address:
-                flags = ["nodad"] if ":" in address else []
-                where.run("ip", "addr", "add", address, "dev", link, *flags)
-            where.run("ip", "link", "set", link, "up")
+        lay_cable(self.host, site, inside, outside, name=name)
 
     def die(self) -> None:
         """The worker's end as others see it: nobody has the engine's name any more."""
@@ -244,6 +232,24 @@ class Lab:
             for one in site.opened:
                 one.close()
             os.close(site.netns)
+
+
+def lay_cable(host: Site, site: Site, inside: str, outside: str, *, name: str = "wan") -> str:
+    """A wire between a host (address `inside`) and a site (address `outside`); its end on the host."""
+    near, far = f"{name}{secrets.token_hex(2)}", "wan0"
+    host.run("ip", "link", "add", near, "type", "veth", "peer", "name", far)
+    with host.entered():
+        route = Route()
+        body = links.header(index=socket.if_nametoindex(far))
+        body += struct.pack("=HHI", 8, links.IFLA_NET_NS_FD, site.netns)
+        route.send(links.Message(links.RTM_SETLINK, 0, body, "move"))
+        route.close()
+    for where, link, address in ((host, near, inside), (site, far, outside)):
+        if address:
+            flags = ["nodad"] if ":" in address else []
+            where.run("ip", "addr", "add", address, "dev", link, *flags)
+        where.run("ip", "link", "set", link, "up")
+    return near
 
 
 def echo_once(server: socket.socket) -> Any:

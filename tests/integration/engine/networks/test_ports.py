@@ -10,7 +10,7 @@ import docker.errors
 import pytest
 
 from tests.integration.engine.networks.town import IMAGE, Box, Town, open_town
-from tests.integration.networking.lab import Site, echo_once
+from tests.integration.networking.lab import Site, echo_once, lay_cable, new_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +95,36 @@ def test_udp_by_the_kernel_and_by_the_relay(town: Town) -> None:
             data, peer = server.recvfrom(100)
             server.sendto(data.upper(), peer)
             assert client.recv(100) == word.upper()
+
+
+@pytest.mark.parametrize("engine", ["town", "careful"])  # carried by the kernel; by the relay
+def test_udp_answers_come_from_the_address_that_was_asked(
+    request: pytest.FixtureRequest, engine: str
+) -> None:
+    town: Town = request.getfixturevalue(engine)
+    town.network("four", "10.104.200.0/24")
+    box = town.run("box", "four", host_config=bind("18053", inner="53/udp"))
+    server = box.site.listen("0.0.0.0", 53, socket.SOCK_DGRAM)
+    outside = Site(new_namespace())
+    cable = lay_cable(town.host, outside, "192.0.2.1/24", "192.0.2.9/24")
+    for site, link, number in ((town.host, cable, 1), (town.host, cable, 77), (outside, "wan0", 9)):
+        site.run("ip", "addr", "add", f"2001:db8::{number}/64", "dev", link, "nodad")
+    town.host.run("ip", "addr", "add", "192.0.2.77/24", "dev", cable)
+    try:
+        for place in ("192.0.2.1", "192.0.2.77", "2001:db8::1", "2001:db8::77"):
+            family = socket.AF_INET6 if ":" in place else socket.AF_INET
+            client = outside.open(family, socket.SOCK_DGRAM)
+            client.connect((place, 18053))  # takes nobody else's answers
+            client.send(b"one")
+            data, peer = server.recvfrom(100)
+            server.sendto(data.upper(), peer)
+            assert client.recv(100) == b"ONE", place
+    finally:
+        town.host.run("ip", "link", "del", cable)
+        for one in outside.opened:
+            one.close()
+        os.close(outside.netns)
+        town.clear()
 
 
 def test_sctp_is_published_by_the_kernel(town: Town) -> None:
