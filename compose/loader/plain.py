@@ -2,8 +2,8 @@
 
 Importing one takes longer than all else that a small project costs. Read here are block mappings and
 lists with plain keys; scalars of one line, plain, or quoted without escapes; flow collections of one
-line; literal text (`|`). All else (anchors, tags, folded text, several documents, and whatever is
-wrong) is None: the YAML reader says what it means. The rule: what is read here, is read as there, which
+line; literal text (`|`); anchors, aliases and `<<`. All else (tags, folded text, several documents, and
+whatever is wrong) is None: the YAML reader says what it means. The rule: what is read here, is read as there, which
 tests/unit/compose/loader/test_plain.py holds on the corpus and on files made of pieces.
 """
 
@@ -20,7 +20,10 @@ _KEY = _LETTERS + "_-./"
 _FLOW = frozenset(_KEY + "=+$~ ")
 #: What a plain scalar does not begin with, here.
 _INDICATORS = frozenset("&*!|>%@`,#?:]}")
+_ANCHOR = _LETTERS + "_-"
 _DEEPEST, _LONGEST_KEY = 40, 200
+#: How many values aliases may stand for.
+_MOST = 20_000
 
 
 class _NotPlainError(Exception):
@@ -39,12 +42,46 @@ def read(content: bytes) -> dict[str, Any] | None:
         return None
 
 
+class _Anchors:
+    """What anchors name. Aliases may not make the tree much larger: the YAML reader looks at bombs."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[Any, int]] = {}
+        self._written = self._copied = 0
+
+    @property
+    def read(self) -> int:
+        """How many values were read so far, those that aliases stand for each time anew."""
+        return self._written + self._copied
+
+    def count(self) -> None:
+        """One more value that was written out."""
+        self._written += 1
+
+    def name(self, name: str, value: Any, size: int) -> None:
+        """Give a value a name; `size` values were read for it."""
+        if not name or name.strip(_ANCHOR) or name in self._values or value is None:
+            raise _NotPlainError
+        self._values[name] = value, size
+
+    def named(self, name: str) -> Any:
+        """The value of a name."""
+        if name not in self._values:
+            raise _NotPlainError
+        value, size = self._values[name]
+        self._copied += size
+        if self._copied > 100 and (self._copied > 20 * self._written or self._copied > _MOST):
+            raise _NotPlainError
+        return value
+
+
 class _Lines:
     """The lines, and how far they are read. `indent` and `text` are of the next one that says something."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
         self._at = -1
+        self._anchors = _Anchors()
         self.indent = -1
         self.text = ""
         self._advance()
@@ -55,7 +92,7 @@ class _Lines:
         if self.indent != 0:
             raise _NotPlainError
         if self.text[0] == "{":
-            found = _inline(self.text)
+            found = _inline(self.text, self._anchors)
             self._advance()
         else:
             found = self._mapping(0, 0)
@@ -79,6 +116,12 @@ class _Lines:
         """The value that begins in the next line, of a key or entry at indent `above`; None for no value."""
         if depth > _DEEPEST:
             raise _NotPlainError
+        if self.text[:1] == "&" and self.indent > above:  # alone in its line, or it is no anchor
+            name, before = self.text[1:], self._anchors.read
+            self._advance()
+            value = self._block(above, depth + 1, list_may_stand_at=above + 1)
+            self._anchors.name(name, value, self._anchors.read - before + 1)
+            return value
         is_entry = self.text == "-" or self.text.startswith("- ")
         if is_entry and self.indent >= list_may_stand_at:
             return self._list(self.indent, depth)
@@ -90,29 +133,41 @@ class _Lines:
             key, rest = _key(self.text)
             if key in found:
                 raise _NotPlainError
-            if not rest:
-                self._advance()
-                found[key] = self._block(indent, depth + 1, list_may_stand_at=indent)
-            else:
-                found[key] = self._value(rest, indent)
+            self._anchors.count()
+            found[key] = self._entry(rest, indent, depth, list_may_stand_at=indent)
         if self.indent > indent:
             raise _NotPlainError
-        return found
+        return _merged(found)
+
+    def _entry(self, rest: str, indent: int, depth: int, *, list_may_stand_at: int) -> Any:
+        """The value behind a key or dash: in its line, or below it; with an anchor before it perhaps."""
+        name, before = "", self._anchors.read
+        if rest[:1] == "&":
+            name, _, rest = rest[1:].partition(" ")
+            rest = rest.lstrip(" ")
+            if not name or rest[:1] in {"&", "*"}:
+                raise _NotPlainError
+        if not rest or rest[0] == "#":
+            self._advance()
+            value = self._block(indent, depth + 1, list_may_stand_at=list_may_stand_at)
+        else:
+            value = self._value(rest, indent)
+        if name:
+            self._anchors.name(name, value, self._anchors.read - before + 1)
+        return value
 
     def _list(self, indent: int, depth: int) -> list[Any]:
         found: list[Any] = []
         while self.indent == indent and (self.text == "-" or self.text.startswith("- ")):
             rest = self.text[1:].lstrip(" ")
-            if not rest or rest[0] == "#":
-                self._advance()
-                found.append(self._block(indent, depth + 1, list_may_stand_at=indent + 1))
-            elif _is_pair(rest):
+            self._anchors.count()
+            if _is_pair(rest):
                 # A mapping that begins beside the dash: its keys stand where the first one does.
                 self.indent += len(self.text) - len(rest)
                 self.text = rest
                 found.append(self._block(indent, depth + 1, list_may_stand_at=1 << 30))
             else:
-                found.append(self._value(rest, indent))
+                found.append(self._entry(rest, indent, depth, list_may_stand_at=indent + 1))
         if self.indent > indent:
             raise _NotPlainError
         return found
@@ -121,7 +176,7 @@ class _Lines:
         """A scalar or flow collection in the line, or literal text below it."""
         if text in {"|", "|-"}:
             return self._literal(indent, keep="\n" if text == "|" else "")
-        value = _inline(text)
+        value = _inline(text, self._anchors)
         self._advance()
         if self.indent > indent:  # the scalar goes on
             raise _NotPlainError
@@ -155,7 +210,7 @@ class _Lines:
 def _key(text: str) -> tuple[str, str]:
     """The key and what follows it in the line, a comment being nothing."""
     key, colon, rest = text.partition(":")
-    if not colon or not _is_key(key) or rest[:1] not in {"", " "}:
+    if not colon or not (_is_key(key) or key == "<<") or rest[:1] not in {"", " "}:
         raise _NotPlainError
     rest = rest.lstrip(" ")
     return key, "" if rest[:1] == "#" else rest
@@ -173,14 +228,28 @@ def _is_key(text: str) -> bool:
 def _is_pair(text: str) -> bool:
     """Whether a mapping begins here; a scalar that looks like one is refused later on."""
     key, colon, rest = text.partition(":")
-    return bool(colon) and rest[:1] in {"", " "} and _is_key(key)
+    return bool(colon) and rest[:1] in {"", " "} and (_is_key(key) or key == "<<")
 
 
-def _inline(text: str) -> Any:
+def _merged(mapping: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with those that its `<<` names; its own keys win, then the first of them."""
+    if "<<" not in mapping:
+        return mapping
+    found = {key: value for key, value in mapping.items() if key != "<<"}
+    bases = mapping["<<"]
+    for base in bases if isinstance(bases, list) else [bases]:
+        if not isinstance(base, dict):
+            raise _NotPlainError
+        for key, value in base.items():
+            found.setdefault(key, value)
+    return found
+
+
+def _inline(text: str, anchors: _Anchors) -> Any:
     """The value of what is left of a line."""
     first = text[0]
-    if first in "\"'[{":
-        value, end = _flow(text, 0, 0)
+    if first in "\"'[{*":
+        value, end = _flow(text, 0, 0, anchors)
         rest = text[end:]
         if rest and not (rest[0] == " " and rest.lstrip(" ")[:1] in {"", "#"}):
             raise _NotPlainError
@@ -203,17 +272,23 @@ def _scalar(text: str) -> Any:
     return value
 
 
-def _flow(text: str, at: int, depth: int) -> tuple[Any, int]:
+def _flow(text: str, at: int, depth: int, anchors: _Anchors) -> tuple[Any, int]:
     """The quoted scalar, list, mapping or plain scalar at a place of a line, and where it ends."""
     if depth > _DEEPEST:
         raise _NotPlainError
+    anchors.count()
     first = text[at : at + 1]
     if first in {'"', "'"}:
         return _quoted(text, at, first)
     if first == "[":
-        return _flow_list(text, at + 1, depth + 1)
+        return _flow_list(text, at + 1, depth + 1, anchors)
     if first == "{":
-        return _flow_mapping(text, at + 1, depth + 1)
+        return _flow_mapping(text, at + 1, depth + 1, anchors)
+    if first == "*":
+        end = at + 1
+        while end < len(text) and text[end] in _ANCHOR:
+            end += 1
+        return anchors.named(text[at + 1 : end]), end
     end = at
     while end < len(text) and text[end] in _FLOW:
         end += 1
@@ -237,13 +312,13 @@ def _quoted(text: str, at: int, quote: str) -> tuple[str, int]:
     return value, end + 1
 
 
-def _flow_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+def _flow_list(text: str, at: int, depth: int, anchors: _Anchors) -> tuple[list[Any], int]:
     found: list[Any] = []
     at = _skip(text, at)
     if text.startswith("]", at):
         return found, at + 1
     while True:
-        value, at = _flow(text, at, depth)
+        value, at = _flow(text, at, depth, anchors)
         found.append(value)
         at = _skip(text, at)
         if text.startswith("]", at):
@@ -253,29 +328,31 @@ def _flow_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
         at = _skip(text, at + 1)
 
 
-def _flow_mapping(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+def _flow_mapping(text: str, at: int, depth: int, anchors: _Anchors) -> tuple[dict[str, Any], int]:
     found: dict[str, Any] = {}
     at = _skip(text, at)
     if text.startswith("}", at):
         return found, at + 1
     while True:
         if text[at : at + 1] in {'"', "'"}:
-            key, at = _flow(text, at, depth)
+            key, at = _quoted(text, at, text[at])
+            if key == "<<":
+                raise _NotPlainError
         else:
             end = text.find(":", at)
             key, at = text[at:end], end
-            if end < 0 or not _is_key(key):
+            if end < 0 or not (_is_key(key) or key == "<<"):
                 raise _NotPlainError
         if key in found or len(key) >= _LONGEST_KEY or not text.startswith(": ", at):
             raise _NotPlainError
         at = _skip(text, at + 2)
         value = None
         if text[at : at + 1] not in {",", "}"}:
-            value, at = _flow(text, at, depth)
+            value, at = _flow(text, at, depth, anchors)
             at = _skip(text, at)
         found[key] = value
         if text.startswith("}", at):
-            return found, at + 1
+            return _merged(found), at + 1
         if not text.startswith(",", at):
             raise _NotPlainError
         at = _skip(text, at + 1)

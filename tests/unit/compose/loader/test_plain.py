@@ -16,7 +16,7 @@ from compose.loader.plain import read
 HOUSE = Path(__file__).resolve().parents[4]
 PIECES = (
     "a", "b: ", "c:", "key: ", "- ", "- a: ", "-", "d", " ", "  ", ": ", "#", " # c", "'", '"', "''", "[", "]", "{", "}", ",", "|", "|-", ">",
-    "&x ", "*x", "!t ", "%", "@", "?", "? ", "~", ".", "=", "<<: ", "null", "true", "0x1", "010", "1_000", "1e3", ".inf", "1.50", "2020-01-01",
+    "&x ", "*x", "&x\n", "*y", "e: &y {f: g}\n", "<<: *x", "<<: [*x, *y]", "{<<: *y, c: d}", "b: &x\n  c: d\n", "!t ", "%", "@", "?", "? ", "~", ".", "=", "<<: ", "null", "true", "0x1", "010", "1_000", "1e3", ".inf", "1.50", "2020-01-01",
     "---", "...", "'x y'", '"x"', "[a, 'b']", "{a: 1}", "{a: , b: c}", "${A:-b}", "\t", "\r", "\\", "é", "\u2028", "\x85", "\ufeff", "80:80",
 )  # fmt: skip
 LINES = st.tuples(st.integers(0, 3), st.lists(st.sampled_from(PIECES), max_size=5))
@@ -76,11 +76,31 @@ def test_a_usual_file_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "- a", "a: &b c", "a: !t b", "a: >\n  b", "a: b\n c", "a: {b: c\n}", "a: b: c", "a: 1\na: 2", "1: a", "null: a",
+    ["", "a", "- a", "a: *b", "a: &b c\nd: &b e", "a: &b *b", "a:\n- &b c: d", "a: &b", "<<: x", "a: {&b c: d}", "a: !t b", "a: >\n  b", "a: b\n c", "a: {b: c\n}", "a: b: c", "a: 1\na: 2", "1: a", "null: a",
      "2020-01-01: a", "a: 2020-01-01", "a: b\n---\nc: d", "'a': b", "a: 'b' c", 'a: "\\n"', "a:\tb", "a: b\r\n", "a: |2\n   b", "a: |\n  b"],
 )  # fmt: skip
 def test_what_is_not_plain_is_left_alone(text: str) -> None:
     assert read(text.encode()) is None
+
+
+def test_anchors() -> None:
+    text = (
+        "x-a: &a\n  one: 1\n  two: &two [a, b]\nx-b:\n  &b\n  two: 2\n  three: *two\n"
+        "c:\n  four: 4\n  <<: [*a, *b]\n  two: own\nd: {<<: *b}\ne:\n- &e f\n- *e # again\n"
+    )
+    tree = read(text.encode())
+    assert tree is not None
+    assert tree == whole(text.encode())
+    assert [*tree["c"].items()] == [("four", 4), ("two", "own"), ("one", 1), ("three", ["a", "b"])]
+    assert (tree["d"], tree["e"]) == ({"two": 2, "three": ["a", "b"]}, ["f", "f"])
+
+
+def test_a_bomb_is_left_to_the_yaml_reader() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    assert read("\n".join(lines).encode()) is None
+    chain = "\n".join(["a0: &a0 {x: y}", *(f"a{n}: &a{n} {{x: *a{n - 1}}}" for n in range(1, 900))])
+    assert read(chain.encode()) is None
 
 
 def test_depth_is_bounded() -> None:
