@@ -171,15 +171,16 @@ def _guard(table: str) -> list[nft.Message]:
 
     Bridges route 127.0.0.0/8 for the host's own sake: nobody on them may send there. And where bridged
     frames meet the firewall (bridge-nf-call-iptables), those between neighbours are not tracked: there
-    is nothing to translate, and tracking takes a tenth of the throughput.
+    is nothing to translate, and tracking takes a tenth of the throughput. They come first, being most.
     """
     bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
     drop = nft.verdict(nft.DROP)
-    rules = [_ipv4() + _to_loopback() + bridge + drop]
+    rules = []
     for version, guard, offset, length in ((4, _ipv4(), 16, 4), (6, _ipv6(), 24, 16)):
         neighbour = nft.meta(_IIFNAME, nft.WORD[0]) + nft.payload(1, offset, length, nft.WORD[4])
         neighbour += nft.lookup(f"members{version}", nft.REG1)
-        rules.append(guard + neighbour + nft.expression("notrack"))
+        rules.append(guard + neighbour + nft.expression("notrack") + nft.verdict(nft.ACCEPT))
+    rules.append(_ipv4() + _to_loopback() + bridge + drop)
     return [nft.rule(nft.INET, table, "guard", rule) for rule in rules]
 
 
