@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from engine.build.dockerfile import Instruction, fault
+from engine.build.dockerfile import Instruction, fault, parse_trigger
 from engine.build.variables import PROXY_ARGS, Arguments, ExpansionError, expand
 from engine.errors import InvalidRequestError
 
@@ -108,7 +108,7 @@ def solve(
     if labels:
         extra = _label_instruction(labels, dockerfile.escape, last.opening.line)
         stages[-1] = replace(last, instructions=(*last.instructions, extra))
-    needed = _needed(stages, named)
+    needed = _needed(stages, named, dockerfile.escape)
     return Solution(
         preamble,
         tuple(stage for stage in stages if stage.index in needed),
@@ -253,8 +253,8 @@ def _target(stages: list[Stage], target: str) -> Stage:
     return stages[found]
 
 
-def _needed(stages: list[Stage], named: Mapping[str, Named]) -> set[int]:
-    """The indices of the last stage and all it stands on or copies from."""
+def _needed(stages: list[Stage], named: Mapping[str, Named], escape: str) -> set[int]:
+    """The indices of the last stage and all it stands on or copies from, also by its base's ONBUILD."""
     needed: set[int] = set()
     todo = [stages[-1].index]
     while todo:
@@ -265,12 +265,21 @@ def _needed(stages: list[Stage], named: Mapping[str, Named]) -> set[int]:
         stage = stages[index]
         if isinstance(stage.base, int):
             todo.append(stage.base)
-        for instruction in stage.instructions:
+        for instruction in (*_triggers(stage, stages, escape), *stage.instructions):
             names = [instruction.flag("from"), *map(mount_from, instruction.all_flags("mount"))]
             taken = [name for name in names if name and name.lower() not in named]
             found = [find_stage(name, stages[:index]) for name in taken]
             todo += [number for number in found if number is not None]
     return needed
+
+
+def _triggers(stage: Stage, stages: list[Stage], escape: str) -> list[Instruction]:
+    """What an earlier stage that this one stands on has for it to do (ONBUILD)."""
+    if not isinstance(stage.base, int):
+        return []
+    base = stages[stage.base].instructions
+    found = [one for one in base if one.name == "ONBUILD"]
+    return [parse_trigger(one.words[0], stage.opening.line, escape) for one in found]
 
 
 def mount_from(text: str) -> str:

@@ -93,7 +93,9 @@ class StageBuilder:
                 error.message = (
                     f"Dockerfile:{instruction.line}: {instruction.name}: {error.message}"
                 )
-            await bench.tell(Ended(self._number, bench.clock_ns(), error=str(error)))
+            name = bench.request.shown_dockerfile
+            said = str(error).replace("Dockerfile:", f"{name}:", 1)
+            await bench.tell(Ended(self._number, bench.clock_ns(), error=said))
             raise
         made = self._key or self.snapshot.chain
         ended = Ended(self._number, bench.clock_ns(), self._cached, "", made, self._container)
@@ -118,7 +120,7 @@ class StageBuilder:
                 raise fault(stage.opening.line, f"FROM: {error}") from error
             await self._stand_on(image)
         config = self.snapshot.config
-        triggers = [] if isinstance(stage.base, int) else list(config.get("OnBuild") or ())
+        triggers = list(config.get("OnBuild") or ())
         env = list(config.get("Env") or ())
         if "PATH" not in metadata.environment(config):
             env.append(f"PATH={metadata.DEFAULT_PATH}")

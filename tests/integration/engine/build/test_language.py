@@ -53,6 +53,21 @@ def test_config_instructions_reach_the_image(site: Site) -> None:
     assert document["Author"] == "me"
 
 
+def test_onbuild_of_a_stage_runs_in_the_stage_that_stands_on_it(site: Site) -> None:
+    dockerfile = (
+        "ARG MODE=copy\nFROM scratch AS files\nCOPY a /a\nFROM busybox:bench AS with-copy\n"
+        "ONBUILD COPY --from=files /a /copied\nFROM busybox:bench AS with-none\n"
+        "ONBUILD RUN echo nothing > /none\nFROM with-$MODE AS middle\nFROM middle\nRUN ls /\n"
+    )
+    told = site.made(dockerfile, {"a": "1"})
+    assert "copied" in told.output
+    assert len([one for one in told.made if "middle" in one]) == 0  # the trigger is its FROM's
+    told = site.made(dockerfile, {"a": "1"}, args={"MODE": "none"})
+    assert "none" in told.output
+    assert "copied" not in told.output
+    assert not site.config(told.image).get("OnBuild")
+
+
 def test_onbuild_runs_in_the_child(site: Site) -> None:
     site.made(BASE + "ONBUILD COPY a /from-parent\nONBUILD RUN echo trigger > /ran\n", t="parent:1")
     told = site.made("FROM parent:1\nRUN cat /from-parent\n", {"a": "content"})
