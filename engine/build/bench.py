@@ -14,8 +14,8 @@ from engine.build.events import Fetched
 from engine.build.snapshot import chained, clamp_times
 from engine.errors import EngineError, NotFoundError
 from engine.images.model import Layer
+from engine.images.pack import measure
 from engine.images.reference import parse_reference
-from engine.images.store import measure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

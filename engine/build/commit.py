@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from engine.build.files import strip_mount_points
+from engine.build.mount_points import strip_mount_points
 from engine.containers import docker_json
 from engine.containers.changes import ENGINES
 from engine.containers.creation import merge_config

@@ -21,8 +21,8 @@ from engine.build.events import Warned
 from engine.build.snapshot import chained
 from engine.errors import EngineError, NotFoundError
 from engine.images.model import Layer
+from engine.images.pack import measure
 from engine.images.reference import parse_reference
-from engine.images.store import measure
 
 if TYPE_CHECKING:
     from engine.build.bench import Bench

@@ -14,6 +14,7 @@ from engine.build import copying, files, metadata, mount_flags, running
 from engine.build.cache import Remembered
 from engine.build.dockerfile import Instruction, fault, parse_trigger
 from engine.build.events import Began, Ended, Said, Step, Warned
+from engine.build.mount_points import strip_mount_points
 from engine.build.output import Decoder
 from engine.build.ownership import read_owner
 from engine.build.platforms import check_runs, read_platform
@@ -323,7 +324,7 @@ class StageBuilder:
             raise BuildError(running.shown(step.argv), result.exit_code, line)
         folder = Path(result.upper)
         targets = (*MOUNT_POINTS, *(mount.target for mount in step.mounts))
-        strip = partial(files.strip_mount_points, folder, self._lower(), targets)
+        strip = partial(strip_mount_points, folder, self._lower(), targets)
         await trio.to_thread.run_sync(strip)
         return folder
 

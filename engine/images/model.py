@@ -113,3 +113,17 @@ def chain_ids(diff_ids: Iterable[str]) -> list[str]:
 def encode_config(document: dict[str, Any]) -> bytes:
     """A config's bytes, the same for the same content; their digest is the image's id."""
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def going_with(reference: str, image: Image) -> list[str]:
+    """What an image loses with one of its names: with a repository's last tag, its digests too."""
+    repository = _repository(reference)
+    if any(_repository(tag) == repository for tag in image.references if tag != reference):
+        return [reference]
+    digests = (d for d in image.digests if d != reference and _repository(d) == repository)
+    return [reference, *digests]
+
+
+def _repository(reference: str) -> str:
+    name, _, digest = reference.partition("@")
+    return name if digest else name.rpartition(":")[0]

@@ -15,8 +15,8 @@ import trio
 from engine.errors import ConflictError, InvalidRequestError, NotFoundError
 from engine.images.blobs import BlobStore
 from engine.images.layers import LayerStore, remove_tree
-from engine.images.model import Image, Layer, encode_config
-from engine.images.pack import pack_layer
+from engine.images.model import Image, Layer, encode_config, going_with
+from engine.images.pack import measure
 from engine.images.reference import parse_reference
 from engine.images.registry.manifest import digest_of
 from engine.images.unpack import SIZE_LIMIT
@@ -219,7 +219,7 @@ class Images:
         image = self.find(name)
         reference = self.reference_of(name)
         if reference:
-            going = _going_with(reference, image)
+            going = going_with(reference, image)
             last = len(going) == len(image.names)
             users = self.users(image.id)
             if last and users and not force:
@@ -390,42 +390,6 @@ class Images:
             manifest_type=kept.get("manifest", ["", ""])[1],
             tagged_ns=kept.get("tagged", 0),
         )
-
-
-def _going_with(reference: str, image: Image) -> list[str]:
-    """What an image loses with one of its names: with a repository's last tag, its digests too."""
-    repository = _repository(reference)
-    if any(_repository(tag) == repository for tag in image.references if tag != reference):
-        return [reference]
-    digests = (d for d in image.digests if d != reference and _repository(d) == repository)
-    return [reference, *digests]
-
-
-def _repository(reference: str) -> str:
-    name, _, digest = reference.partition("@")
-    return name if digest else name.rpartition(":")[0]
-
-
-def measure(folder: str) -> tuple[str, int]:
-    """The diff id a folder would have as a tar, and the tar's size; nothing is written."""
-    import hashlib
-
-    class Measure:
-        """A stream that only hashes."""
-
-        def __init__(self) -> None:
-            self.running = hashlib.sha256()
-            self.size = 0
-
-        def write(self, chunk: bytes) -> int:
-            """Count and hash."""
-            self.running.update(chunk)
-            self.size += len(chunk)
-            return len(chunk)
-
-    out = Measure()
-    pack_layer(folder, out)  # type: ignore[arg-type]  # pack writes, and nothing else
-    return f"sha256:{out.running.hexdigest()}", out.size
 
 
 def spool(folder: Path) -> IO[bytes]:
