@@ -119,6 +119,8 @@ def _context(
             return inputs, {**query, "remote": request.context}, iter(())
         return inputs, query, iter(lambda: sys.stdin.buffer.read(CHUNK), b"")
     inline = sys.stdin.read() if request.dockerfile == "-" else ""
+    if request.dockerfile == "-" and not inline.strip():
+        raise ProjectError("the Dockerfile on standard input is empty")
     folder = Path(request.context)
     named = "" if inline else from_folder(folder, request.dockerfile)
     context = Context(folder, named, inline, apart=own, folders=inputs.folders)
@@ -131,6 +133,5 @@ def from_folder(folder: Path, dockerfile: str) -> str:
     """A Dockerfile is named from where the person is, a context's own from the context."""
     if not dockerfile:
         return ""
-    return (
-        str(Path(dockerfile).absolute()) if Path(dockerfile).is_file() else str(folder / dockerfile)
-    )
+    own = Path(dockerfile)
+    return str((own if own.is_file() else folder / own).absolute())

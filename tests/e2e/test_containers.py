@@ -245,4 +245,7 @@ def test_images_are_built(person: Person, clean: str, tmp_path: Path) -> None:
     assert "7" in failed.stderr.splitlines()[-1]
     missing = person.pycompose("image", "build", "-f", "nothing", ".", cwd=tmp_path)
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert f"{tmp_path}/nothing: no such file" in missing.stderr
+    empty = person.pycompose("image", "build", "-f", "-", ".", cwd=tmp_path, stdin="")
+    assert (empty.returncode, "is empty" in empty.stderr) == (1, True)
     person.does("image", "rm", "own:1", "own:2")
