@@ -53,7 +53,7 @@ def network_json(engine: Engine, network: Network, *, endpoints: bool) -> dict[s
         "ConfigFrom": {"Network": network.config_from},
         "ConfigOnly": network.config_only,
         "Containers": containers,
-        "Options": network.options,
+        "Options": engine.networks.effective_options(network),
         "Labels": network.labels,
     }
 

@@ -40,6 +40,11 @@ class Publisher:
         self._policy = policy
         self._holder = PortHolder()
 
+    @property
+    def address(self) -> str:
+        """Where ports without a host address of their own go."""
+        return self._policy.address
+
     async def publish(self, entry: Entry, endpoint: Endpoint, sandbox: Sandbox) -> Endpoint:
         """Publish what a container asks for: all or nothing. Raises PortTakenError, EngineError."""
         bindings: list[PortBinding] = []

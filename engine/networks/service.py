@@ -31,7 +31,7 @@ from engine.networks.connections import Connections
 from engine.networks.host import has_link, host_routes, wait_unused
 from engine.networks.model import Network, NetworkRequest
 from engine.networks.naming import Served
-from engine.networks.options import BRIDGE, check_pattern, check_request, read_options
+from engine.networks.options import BRIDGE, DRIVER, check_pattern, check_request, read_options
 from engine.networks.orders import endpoint_order, network_order
 from engine.networks.records import Records
 from networking.ipam import AddressError, unique_local_pool
@@ -82,6 +82,19 @@ class Networks:
     def veth_prefix(self) -> str:
         """How our veths' names begin; the rules against spoofing hold for these."""
         return self._veth_prefix
+
+    def effective_options(self, network: Network) -> dict[str, str]:
+        """A network's options; of the default bridge, which nobody was asked about, what is in force."""
+        if not self._records.entry(network.id).options.default_bridge:
+            return network.options
+        return {
+            f"{BRIDGE}enable_icc": "true",
+            f"{BRIDGE}enable_ip_masquerade": "true",
+            f"{BRIDGE}host_binding_ipv4": self._publisher.address,
+            f"{BRIDGE}name": network.link,
+            f"{DRIVER}mtu": "1500",
+            **network.options,
+        }
 
     async def open(self) -> None:
         """Make the predefined networks; bring about what is needed of rules and links."""

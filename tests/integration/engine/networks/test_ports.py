@@ -283,3 +283,6 @@ def test_an_engine_wide_publish_address(tmp_path_factory: pytest.TempPathFactory
     with open_town(folder, "10.104.0.0/16", PYCOMPOSE_PUBLISH_ADDRESS="127.0.0.1") as town:
         town.network("net", "10.104.200.0/24")
         assert places(town.run("box", "net", host_config=bind("18700"))) == [("127.0.0.1", "18700")]
+        options = town.client.networks.get("bridge").attrs["Options"]
+        assert options["com.docker.network.bridge.host_binding_ipv4"] == "127.0.0.1"
+        assert options["com.docker.network.bridge.name"].startswith("br-")
