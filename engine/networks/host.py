@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from networking.ipam import Block
 
 
+#: Wider routes lead "everywhere", as default ones do: VPNs take all traffic by halves (0.0.0.0/1 and
+#: 128.0.0.0/1; for IPv6 ::/3, 2000::/4, 3000::/4 and fc00::/7) so as to leave the default route be.
+_NARROWEST_DEFAULT = {4: 1, 6: 7}
+
+
 def host_routes() -> dict[Block, str]:
-    """The host's routes of all tables, but for the default ones, in words of whom they are."""
+    """The host's routes of all tables, but for those to everywhere, in words of whom they are."""
     route = Route()
     try:
         names = {link.index: link for link in links.all_links(route)}
         found: dict[Block, str] = {}
         for network, index in links.all_routes(route):
+            if network.prefixlen <= _NARROWEST_DEFAULT[network.version]:
+                continue
             link = names.get(index)
             words = f"route of {link.name}" if link else "route of the host"
             if link and link.alias:

@@ -74,6 +74,22 @@ def test_pools_give_subnets_that_nobody_has(town: Town) -> None:
         town.host.run("ip", "link", "del", "vpn0")
 
 
+def test_a_vpn_that_takes_all_traffic_leaves_room(town: Town) -> None:
+    everywhere = ("0.0.0.0/1", "128.0.0.0/1", "::/3", "2000::/4", "3000::/4", "fc00::/7")
+    town.host.run("ip", "link", "add", "vpn0", "type", "bridge")
+    town.host.run("ip", "link", "set", "vpn0", "up")
+    try:
+        for route in everywhere:
+            family = "-6" if ":" in route else "-4"
+            town.host.run("ip", family, "route", "add", route, "dev", "vpn0")
+        config = town.network("net", EnableIPv6=True).attrs["IPAM"]["Config"]
+        assert config[0]["Subnet"].startswith("10.104.")
+        assert config[1]["Subnet"].startswith("fd")
+        assert town.network("asked", "10.104.77.0/24").warning == ""
+    finally:
+        town.host.run("ip", "link", "del", "vpn0")
+
+
 def test_ipv6_without_a_subnet_gets_one_of_the_engines_own(town: Town) -> None:
     config = town.network("six", EnableIPv6=True).attrs["IPAM"]["Config"]
     assert config[1]["Subnet"].startswith("fd")
