@@ -93,6 +93,14 @@ def rollout_of(service: Service) -> Rollout:
     )
 
 
+def at_once(service: Service) -> str:
+    """What is said where containers are made now and started later: there is nothing to roll. Pure."""
+    return (
+        f"services.{service.name}.deploy.update_config is for `up -d`: here all its containers are "
+        "replaced before any is started"
+    )
+
+
 def seconds(duration: Any) -> float:
     """ "1m30s" as seconds; a number is nanoseconds."""
     if isinstance(duration, int | float):

@@ -26,7 +26,15 @@ from compose.planner.decide import (
     why_recreate,
 )
 from compose.planner.resources import Resources
-from compose.planner.rolling import RETIRED, Batches, Rollout, in_order, retired_name, rollout_of
+from compose.planner.rolling import (
+    RETIRED,
+    Batches,
+    Rollout,
+    at_once,
+    in_order,
+    retired_name,
+    rollout_of,
+)
 from compose.planner.starting import Planned, Starting
 from compose.planner.steps import (
     CreateContainer,
@@ -153,7 +161,9 @@ class _Draft:
             self._remove(container, service, "a replacement was interrupted")
         for container in there[wanted:]:
             self._remove(container, service, "scaled down")
-        rollout = rollout_of(service) if self.policy.start else Rollout()
+        rollout = rollout_of(service)
+        if not self.policy.start:
+            rollout = Rollout(warning=at_once(service) if rollout != Rollout() else "")
         batches = Batches(service, rollout, sum(bool(causes[one.id]) for one in there[:wanted]))
         for container in there[:wanted]:
             cause = causes[container.id]

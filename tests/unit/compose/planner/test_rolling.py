@@ -141,3 +141,11 @@ def test_an_update_that_was_cut_off_is_brought_to_its_end_or_back(done: int) -> 
         ended = after(wanted, half)
         assert planned(wanted, ended).steps == ()
         assert sorted(one.name for one in ended.containers) == ["x-web-1", "x-web-2"]
+
+
+def test_without_starts_there_is_nothing_to_roll_and_that_is_said() -> None:
+    before = after(project(web("1", {"parallelism": 1})))
+    plan = planned(project(web("2", {"parallelism": 1})), before, start=False)
+    assert not [step for step in plan.steps if step.id.startswith("wait for")]
+    assert ["update_config is for `up -d`" in one for one in plan.warnings] == [True]
+    assert planned(project(web("1", {"parallelism": 1})), before, start=False).warnings == ()
