@@ -282,7 +282,9 @@ def test_ctrl_c_leaves_nothing_running(shell: Shell) -> None:
         shell.site.call("GET", "/containers/json?all=1")
         or list((shell.site.engine.folder / "root/tmp").glob("build-*"))
     ):
-        assert time.monotonic() < deadline, left
+        assert time.monotonic() < deadline, [
+            (c["Command"], c["State"], c["Status"]) for c in left if isinstance(c, dict)
+        ]
         time.sleep(0.05)
     assert "begun" not in str(shell.site.call("GET", "/system/df")["BuildCache"])
 
