@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -68,7 +69,7 @@ async def create(engine: Engine, exchange: Exchange) -> Response:
         raise InvalidRequestError("invalid JSON: the body must be an object")
     host = document.get("HostConfig") or {}
     networking = document.get("NetworkingConfig") or {}
-    if not any(_json_name(field) in document for field in fields(Config)):
+    if _json_names(Config).isdisjoint(document):
         raise InvalidRequestError("Config cannot be empty in order to create a container")
     request = ContainerRequest(
         docker_json.decode(Config, document, "Config"),
@@ -84,8 +85,8 @@ async def create(engine: Engine, exchange: Exchange) -> Response:
 
 def _unknown(document: dict[str, Any], host: dict[str, Any]) -> list[str]:
     """Keys of a create request that mean nothing here, each in a warning of its own."""
-    known = {_json_name(f) for f in fields(Config)} | {"HostConfig", "NetworkingConfig"}
-    known_host = {_json_name(f) for f in fields(HostConfig)}
+    known = _json_names(Config) | {"HostConfig", "NetworkingConfig"}
+    known_host = _json_names(HostConfig)
     return [
         f"{key} is not known to this engine and has no effect"
         for key, value in (
@@ -96,8 +97,9 @@ def _unknown(document: dict[str, Any], host: dict[str, Any]) -> list[str]:
     ]
 
 
-def _json_name(field: Any) -> str:
-    return str(field.metadata.get("json", docker_json.camel(field.name)))
+@cache
+def _json_names(kind: type[Config | HostConfig | UpdateRequest]) -> frozenset[str]:
+    return frozenset(f.metadata.get("json", docker_json.camel(f.name)) for f in fields(kind))
 
 
 async def start(engine: Engine, exchange: Exchange, name: str) -> Response:
@@ -165,7 +167,7 @@ async def update(engine: Engine, exchange: Exchange, name: str) -> Response:
 
 
 def _not_updatable(document: dict[str, Any]) -> list[str]:
-    known = {_json_name(field) for field in fields(UpdateRequest)} | {"RestartPolicy"}
+    known = _json_names(UpdateRequest) | {"RestartPolicy"}
     return [
         f"{key} cannot be updated and has no effect"
         for key, value in document.items()

@@ -6,7 +6,7 @@ shares with nobody. So it never reads the spec: it hands the descriptor on.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.runtime.cgroups.tree import unified_mount
@@ -37,7 +37,7 @@ class Order:
         return {
             **{name: getattr(self, name) for name in self.__slots__},
             "cgroup": (self.cgroup.mode, self.cgroup.path),
-            "log": asdict(self.log) if self.log else None,
+            "log": {n: getattr(self.log, n) for n in self.log.__slots__} if self.log else None,
         }
 
     def head(self) -> bytes:

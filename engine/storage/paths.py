@@ -81,11 +81,11 @@ class Layout:
 
     def container(self, container_id: str) -> Path:
         """A container's folder: upper/, work/, logs."""
-        return self.root / "containers" / container_id
+        return self.root.joinpath("containers", container_id)
 
     def container_run(self, container_id: str) -> Path:
         """A container's run files: its monitor's socket, its exit record, hosts, hostname, resolv.conf."""
-        return self.run / "containers" / container_id
+        return self.run.joinpath("containers", container_id)
 
     def volume_data(self, name: str) -> Path:
         """The folder that is mounted for a volume."""
