@@ -52,7 +52,9 @@ async def wait_unused(bridge: str, veth_prefix: str, patience: float = 3.0) -> b
     False if one is there after `patience` seconds still.
     """
     with trio.move_on_after(patience):
-        while _has_ports(bridge, veth_prefix):  # noqa: ASYNC110  # the kernel tells only those who listen all the time
+        # In a thread: the kernel answers when it has done what it is at, which is those veths. And it
+        # tells of their end only those who listen all the time.
+        while await trio.to_thread.run_sync(_has_ports, bridge, veth_prefix):  # noqa: ASYNC110
             await trio.sleep(0.005)
         return True
     return False

@@ -190,6 +190,7 @@ class Networks:
         if request.config_from:
             request = self._from_pattern(request)
         warnings = check_request(request)
+        routes = await trio.to_thread.run_sync(host_routes)  # the kernel may be busy with links
         if request.name not in PREDEFINED:
             await self._wake()  # first: no checkpoint may come between a plan and its record
         if self._records.named(request.name) is not None:
@@ -204,7 +205,7 @@ class Networks:
                 f"the macvlan network {request.name} stands on {link}, which is no link of this host",
                 hint="name another parent, or make it first (ip link add ...)",
             )
-        plan = plan_subnets(request, self._pools, self._records.taken(), host_routes())
+        plan = plan_subnets(request, self._pools, self._records.taken(), routes)
         network = Network(
             id=network_id,
             name=request.name,
