@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -124,6 +125,7 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
     with engine_lock(layout), open_helpers() as helpers:
         # httpx's command-line program, which it imports where click and rich are installed: 5 MiB.
         sys.modules["httpx._main"] = None  # type: ignore[assignment]  # that is how an import is refused
+        gc.disable()  # until it serves: nothing that imports make is garbage, or next to nothing
         import trio
 
         from engine.daemon import chosen_policy, chosen_pools, chosen_userns, serve
