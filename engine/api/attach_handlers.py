@@ -187,10 +187,7 @@ async def inspect_exec(engine: Engine, exchange: Exchange, name: str) -> Respons
 
 async def resize_exec(engine: Engine, exchange: Exchange, name: str) -> Response:
     """POST /exec/{id}/resize."""
-    request = exchange.request
-    await engine.containers.execs.resize(
-        name, request.number("h", 0) or 0, request.number("w", 0) or 0
-    )
+    await engine.containers.execs.resize(name, *exchange.request.size())
     return Response(200)
 
 

@@ -58,6 +58,9 @@ def matches(engine: Engine, container: Container, filters: Filters) -> bool:
 
     Raises NotFoundError where `before` or `since` name no container.
     """
+    for key in ("before", "since"):
+        for value in filters.get(key, ()):
+            engine.containers.find(value)
     for key, values in filters.items():
         how = all if key in ("label", "label!", "until", "before", "since") else any
         if values and not how(_TESTS[key](engine, container, value) for value in values):

@@ -186,8 +186,7 @@ async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
 
 async def resize(engine: Engine, exchange: Exchange, name: str) -> Response:
     """POST /containers/{id}/resize."""
-    request = exchange.request
-    rows, columns = request.number("h", 0) or 0, request.number("w", 0) or 0
+    rows, columns = exchange.request.size()
     container = engine.containers.find(name)
     live = engine.containers.live(container.id)
     await live.monitor.resize(rows, columns)

@@ -78,6 +78,14 @@ class Request:
         except ValueError as error:
             raise InvalidRequestError(f"invalid value for {name}: {value!r}") from error
 
+    def size(self) -> tuple[int, int]:
+        """A terminal's size: (rows, columns), both said. Raises InvalidRequestError."""
+        rows, columns = self.number("h"), self.number("w")
+        if rows is None or columns is None:
+            which = "h" if rows is None else "w"
+            raise InvalidRequestError(f"invalid resize: {which} is missing (give h and w)")
+        return rows, columns
+
     def filters(self) -> dict[str, list[str]]:
         """The `filters` parameter: {"label": ["a=b"]} or the old {"label": {"a=b": true}}."""
         text = self.text("filters")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.build.dockerfile import fault
 from engine.build.variables import ExpansionError, expand, expand_words
+from engine.images.durations import duration
 from engine.images.model import Healthcheck
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 DEFAULT_SHELL = ("/bin/sh", "-c")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}  # fmt: skip
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 
 
@@ -50,21 +49,6 @@ def working_dir(config: Config, path: str) -> str:
     return posixpath.normpath(posixpath.join("/", config.get("WorkingDir") or "/", path)).replace(
         "//", "/"
     )
-
-
-def duration(text: str) -> int:
-    """Go's durations ("1m30s", "500ms") in nanoseconds. Raises ValueError."""
-    if text == "0":
-        return 0
-    end, total = 0, 0.0
-    for found in _DURATION.finditer(text):
-        if found.start() != end:
-            break
-        end = found.end()
-        total += float(found[1]) * _UNITS[found[2]]
-    if not text or end != len(text):
-        raise ValueError(f'"{text}" is no duration: write 30s, 1m30s or 500ms')
-    return round(total)
 
 
 def change(

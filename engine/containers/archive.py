@@ -56,6 +56,7 @@ LINKS = 40  # followed one after the other, as the kernel has it
 class Place:
     """A path of a container: what was asked for, the root it is below, its path there."""
 
+    name: str  # the container's
     shown: str
     root: int
     below: str
@@ -84,13 +85,15 @@ def opened(
         source = volumes[point.name] if point.type == "volume" else point.source
         if point.subpath:
             source = posixpath.join(source, point.subpath)
-        root = _open_source(source, path)
+        root = _open_source(source, container.name, path)
         below = "/" + wanted[len(point.destination) :].lstrip("/")
     else:
         layers = rootfs if writable else _read_only(rootfs)
         root, below = mount_overlay(layers), wanted
     try:
-        yield Place(path, root, f"{below}{slash}" if below != "/" else below, point, first)
+        yield Place(
+            container.name, path, root, f"{below}{slash}" if below != "/" else below, point, first
+        )
     finally:
         os.close(root)
 
@@ -122,11 +125,11 @@ def _root_of(container: Container) -> int:
     raise ConflictError(f"container {container.id} has just ended: try again")
 
 
-def _open_source(source: str, shown: str) -> int:
+def _open_source(source: str, name: str, shown: str) -> int:
     try:
         return os.open(source, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
-        raise _missing(shown) from error
+        raise _missing(name, shown) from error
 
 
 def _mount_of(container: Container, path: str) -> MountPoint | None:
@@ -155,7 +158,7 @@ def stat_path(place: Place) -> PathStat:
             if stat.S_ISLNK(status.st_mode):
                 link = _target_of(place)
         except OSError as error:
-            raise _missing(place.shown) from error
+            raise _missing(place.name, place.shown) from error
         finally:
             os.close(folder)
     return PathStat(
@@ -214,7 +217,7 @@ def read_path(place: Place, out: IO[bytes]) -> None:
         finally:
             os.close(folder)
     except FileNotFoundError as error:
-        raise _missing(place.shown) from error
+        raise _missing(place.name, place.shown) from error
 
 
 def write_path(
@@ -269,9 +272,9 @@ def _open(place: Place, path: str) -> int:
             f"cannot open {place.shown} in the container: {error.strerror}"
         ) from error
     if fd is None:
-        raise _missing(place.shown)
+        raise _missing(place.name, place.shown)
     return fd
 
 
-def _missing(shown: str) -> NotFoundError:
-    return NotFoundError(f"Could not find the file {shown} in container")
+def _missing(name: str, shown: str) -> NotFoundError:
+    return NotFoundError(f"Could not find the file {shown} in container {name}")

@@ -5,6 +5,7 @@ Source: the Engine API's answers to such requests (limits: 400 with these messag
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from engine.errors import InvalidRequestError, NotSupportedError
@@ -176,6 +177,26 @@ def check_own_mounts(points: Iterable[MountPoint]) -> None:
                 "when user namespaces are enabled",
                 hint="give the container userns_mode: host",
             )
+
+
+def check_names(host: HostConfig) -> None:
+    """Name servers and further hosts. Raises InvalidRequestError."""
+    for server in host.dns:
+        if not _is_address(server):
+            raise InvalidRequestError(f"invalid DNS server {server!r}: it must be an IP address")
+    for entry in host.extra_hosts or ():
+        name, mark, address = entry.partition("=" if "=" in entry else ":")
+        plain = address.removeprefix("[").removesuffix("]")
+        if not (name and mark and (address == "host-gateway" or _is_address(plain))):
+            raise InvalidRequestError(f"bad format for add-host: {entry!r}: write NAME:ADDRESS")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_devices(host: HostConfig) -> None:

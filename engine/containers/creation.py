@@ -151,6 +151,7 @@ def _check(config: Config, host_config: HostConfig) -> None:
     checks.check_limits(host_config)
     checks.check_modes(config, host_config)
     checks.check_devices(host_config)
+    checks.check_names(host_config)
     check_requests(host_config.device_requests)
     if config.healthcheck:
         checks.check_health(config.healthcheck)

@@ -36,6 +36,7 @@ from engine.errors import (
     ConflictError,
     HostLimitError,
     InvalidRequestError,
+    NotFoundError,
     NotModifiedError,
 )
 from engine.networks.ports import protocol_warnings
@@ -155,7 +156,10 @@ class Containers:
             planned = replace(planned, name=name)
         kind, _, target = planned.host_config.network_mode.partition(":")
         if kind == "container":
-            other = self.find(target)
+            try:
+                other = self.find(target)
+            except NotFoundError as error:  # 404 would mean the image, which clients then pull
+                raise InvalidRequestError(str(error)) from error
             mode = f"container:{other.id}"
             planned = replace(planned, host_config=replace(planned.host_config, network_mode=mode))
         self.registry.add(planned)

@@ -7,6 +7,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import InvalidRequestError
+from engine.images.durations import duration
+from engine.images.model import Healthcheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +44,8 @@ def _apply(config: dict[str, Any], word: str, rest: str, change: str) -> None:
     elif word in ("USER", "WORKDIR", "STOPSIGNAL"):
         key = {"USER": "User", "WORKDIR": "WorkingDir", "STOPSIGNAL": "StopSignal"}[word]
         config[key] = rest
+    elif word == "HEALTHCHECK":
+        config["Healthcheck"] = _healthcheck(rest, change).to_json()
     else:
         raise InvalidRequestError(f"{word} is not a valid change command (in {change!r})")
 
@@ -55,6 +59,32 @@ def _command(text: str) -> list[str]:
         except ValueError:
             pass  # the shell form, as Docker reads it
     return ["/bin/sh", "-c", text]
+
+
+def _healthcheck(text: str, change: str) -> Healthcheck:
+    flags: dict[str, str] = {}
+    while text.startswith("--"):
+        flag, _, text = text.partition(" ")
+        name, _, flags[name] = flag.removeprefix("--").partition("=")
+        text = text.lstrip()
+    kind, _, command = text.partition(" ")
+    retries = flags.pop("retries", "0")
+    if kind.upper() == "NONE" and not command and not flags:
+        return Healthcheck(("NONE",))
+    if kind.upper() != "CMD" or not command.strip() or not retries.isdecimal():
+        raise InvalidRequestError(
+            f"invalid change: {change!r}: write HEALTHCHECK NONE or [FLAGS] CMD"
+        )
+    if unknown := set(flags) - {"interval", "timeout", "start-period", "start-interval"}:
+        raise InvalidRequestError(f"invalid change: {change!r}: unknown flag --{min(unknown)}")
+    try:
+        times = {name.replace("-", "_"): duration(value) for name, value in flags.items()}
+    except ValueError as error:
+        raise InvalidRequestError(f"invalid change: {change!r}: {error}") from error
+    words = _command(command.strip())
+    shell = words[:2] == ["/bin/sh", "-c"] and not command.strip().startswith("[")
+    test = ("CMD-SHELL", words[2]) if shell else ("CMD", *words)
+    return Healthcheck(test, retries=int(retries), **times)
 
 
 def _pairs(text: str, change: str) -> dict[str, str]:

@@ -278,7 +278,9 @@ BAD = [
     ({"HostConfig": {"LogConfig": {"Type": "splunk"}}}, 501),
     ({"HostConfig": {"CapAdd": ["NO_SUCH"]}}, 400),
     ({"HostConfig": {"Ulimits": [{"Name": "odd", "Soft": 1, "Hard": 1}]}}, 400),
-    ({"HostConfig": {"NetworkMode": "container:nobody"}}, 404),
+    ({"HostConfig": {"NetworkMode": "container:nobody"}}, 400),  # 404 would mean the image
+    ({"HostConfig": {"Dns": ["example.com"]}}, 400),
+    ({"HostConfig": {"ExtraHosts": ["db"]}}, 400), ({"HostConfig": {"ExtraHosts": ["db:x"]}}, 400),
     ({"StopSignal": "SIGODD"}, 400), ({"WorkingDir": "relative"}, 400),
     ({"Entrypoint": [""], "Cmd": []}, 400),
 ]  # fmt: skip
@@ -300,6 +302,19 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(
     assert client.containers.list(all=True) == []
     assert {volume.id for volume in client.volumes.list()} == volumes
     assert list((own_engine.folder / "root" / "containers").iterdir()) == []
+
+
+def test_who_is_attached_to_what_cannot_start_hears_nothing_of_lost_output(
+    client: docker.DockerClient,
+) -> None:
+    container = client.containers.create(IMAGE, ["no-such-program"])
+    stream = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+    try:
+        with pytest.raises(docker.errors.APIError, match="executable file not found"):
+            container.start()
+        assert stream.read() == b""
+    finally:
+        stream.close()
 
 
 def test_what_cannot_start_says_why_and_leaves_no_process(
@@ -336,6 +351,7 @@ def test_what_cannot_start_says_why_and_leaves_no_process(
     [
         ("/containers/{id}/kill?signal=ODD", 400), ("/containers/{id}/stop?signal=ODD", 400),
         ("/containers/{id}/stop?t=x", 400), ("/containers/{id}/resize?h=1&w=1", 500),
+        ("/containers/{id}/resize", 400), ("/containers/{id}/resize?h=1", 400),
         ("/containers/{id}/attach?detachKeys=x-y", 400), ("/exec/nothing/start", 404),
         ("/containers/{id}/no-such", 501), ("/no/such", 404), ("/swarm/leave", 503),
         ("/containers/{id}/update", 200),

@@ -123,13 +123,16 @@ def test_a_commit_is_an_image_with_one_more_layer(client: docker.DockerClient) -
     while container.exec_run(["cat", "/kept"]).exit_code:
         pass
     image = container.commit(
-        "tests/committed", "one", message="words", author="me", changes='CMD ["cat", "/kept"]'
-    )
+        "tests/committed", "one", message="words", author="me",
+        changes='CMD ["cat", "/kept"]\nHEALTHCHECK --interval=90s CMD test -e /kept',
+    )  # fmt: skip
     container.reload()
     assert container.status == "running"
     assert image.tags == ["tests/committed:one"]
     assert image.attrs["Author"] == "me"
     assert image.history()[0]["Comment"] == "words"
+    probe = image.attrs["Config"]["Healthcheck"]
+    assert probe == {"Test": ["CMD-SHELL", "test -e /kept"], "Interval": 90 * 10**9}
     assert client.containers.run("tests/committed:one", remove=True) == b"kept\n"
     said = client.containers.run(
         image.id, ["sh", "-c", "echo $A; ls /bin/true"], stderr=True, detach=True
@@ -171,6 +174,8 @@ def test_filters_choose_and_nonsense_is_refused(
         with pytest.raises(docker.errors.APIError) as caught:
             client.containers.list(all=True, filters=filters)
         assert caught.value.status_code == status
+    with pytest.raises(docker.errors.NotFound):  # also where there is nothing to compare with
+        client.containers.list(filters={"since": "nobody", "name": "nothing-of-this-name"})
     sized = client.api.containers(all=True, size=True, filters={"name": "tests-ended"})
     assert sized[0]["SizeRootFs"] > 1_000_000
     with pytest.raises(docker.errors.APIError, match="invalid filter 'status'"):

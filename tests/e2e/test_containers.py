@@ -104,6 +104,9 @@ def test_a_containers_life(person: Person, clean: str) -> None:
     failed = person.pycompose("container", "rm", "two", "nobody")
     assert (failed.returncode, failed.stdout) == (1, "two\n")
     assert "nobody" in failed.stderr
+    gone = person.pycompose("container", "rm", "-f", "two")
+    assert (gone.returncode, gone.stdout) == (0, "")
+    assert gone.stderr == "No such container: two\n"
     assert person.does("volume", "rm", "kept") == "kept\n"
     person.does("image", "rm", "made:1")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from compose.cli.command import Command, Invocation
 from compose.cli.commands.container.run_flags import LIMITS
 from compose.cli.commands.up import confirmer
 from compose.cli.flags import Flag, Options
-from compose.errors import ComposeError, UsageError
+from compose.errors import ComposeError, EngineRefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,14 +109,25 @@ def wait(options: Options, invocation: Invocation) -> int:
 def rm(options: Options, invocation: Invocation) -> int:
     """Remove containers."""
     from compose.engine_client import object_calls
+    from compose.operations.objects import SeveralFailedError, answers
 
-    return tell_each(
-        options, invocation,
-        lambda ref: object_calls.remove_container(
-            ref.strip("/") if not options.link else ref,
+    def call(name: str) -> Call:
+        return object_calls.remove_container(
+            name if options.link else name.strip("/"),
             volumes=options.volumes, force=options.force, link=options.link,
-        ),
-    )  # fmt: skip
+        )  # fmt: skip
+
+    failed: list[str] = []
+    for name, answer in answers(invocation.session(quiet=True), options.arguments, call):
+        if not isinstance(answer, EngineRefusedError):
+            print(name, flush=True)
+        elif options.force and answer.status == 404:  # what is wished for is so
+            print(answer, file=sys.stderr)
+        else:
+            failed.append(str(answer))
+    if failed:
+        raise SeveralFailedError("; ".join(failed))
+    return 0
 
 
 def rename(options: Options, invocation: Invocation) -> int:
