@@ -48,7 +48,9 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         else:
             dead.append(container)
     live = {key: containers.get(key).state.pid for key in life.all_live()}
-    sharers, known = containers.registry.sharers(), containers.registry.known()
+    # Whoever has died meanwhile keeps no namespace, though it is still written down as running.
+    sharers = [one for one in containers.registry.sharers() if one.id in live]
+    known = containers.registry.known()
     keepers = {one.id: keeper_of(one.id, sharers, known) for one in dead}
     kept = {key: keeper.state.pid for key, keeper in keepers.items() if keeper is not None}
     await containers.networks.restore(live, kept)
