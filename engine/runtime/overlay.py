@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.runtime.user_namespace import Ids
 
 #: What a kernel says that does not know a layer's option, or takes no descriptor for it.
-_UNKNOWN = (errno.EINVAL, errno.EBADF)
+_UNKNOWN = (errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP)
 #: Bytes of options that mount(2) takes.
 _PAGE = 4095
 
