@@ -379,7 +379,10 @@ class Monitor:
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        os.unlink(f"{self.order.run_dir}/{messages.SOCKET_NAME}")
+        try:
+            os.unlink(f"{self.order.run_dir}/{messages.SOCKET_NAME}")
+        except FileNotFoundError:
+            pass  # the engine has heard of the end, and cleared away; readers may still be at it
         if self.server:
             self.server.close()
         patience = FAREWELL if self.order.container else EXEC_FAREWELL

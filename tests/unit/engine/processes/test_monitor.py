@@ -16,9 +16,11 @@ from engine.runtime.order import Order
 from engine.runtime.spec import Cgroup, LogTarget
 
 
+@pytest.mark.parametrize("cleared", [False, True])
 def test_what_the_program_wrote_before_its_end_is_kept_however_late_the_monitor_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleared: bool
 ) -> None:
+    """`cleared`: the engine has taken its run folder away, since it heard of the end."""
     monkeypatch.setattr(monitor, "EXEC_DRAIN", 0.0)  # as if the machine had had no time for us
     log = LogTarget(path=str(tmp_path / "log"))
     order = Order(
@@ -41,6 +43,8 @@ def test_what_the_program_wrote_before_its_end_is_kept_however_late_the_monitor_
     kept.epoll.register(kept.pidfd, select.EPOLLIN)
     kept.epoll.register(kept.stdout, select.EPOLLIN)
     watching = monitor.Monitor(kept)
+    if cleared:
+        (tmp_path / messages.SOCKET_NAME).unlink()
     watching.serve()
     assert Path(log.path).read_text().count("x") == size
     assert messages.decode(engine.recv(messages.LIMIT))["exit_code"] == 3
