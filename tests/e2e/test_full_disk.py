@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.root
-KIB, FULL = 1 << 10, "o space left on device"
+FULL = "o space left on device"
 NAMES = ("one", "two", "three", "four")
 
 
@@ -26,7 +28,9 @@ NAMES = ("one", "two", "three", "four")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A small file system for an engine's state."""
     folder = tmp_path_factory.mktemp("disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "small", folder], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=3000", "small", folder], check=True
+    )
     yield folder
     subprocess.run(["umount", folder], check=True)
 
@@ -54,23 +58,25 @@ def home(dweller: Person, tmp_path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def filled(disk: Path, left: int) -> Iterator[None]:
-    """So many bytes are left on the disk while the block runs."""
+def filled(disk: Path, files: int) -> Iterator[None]:
+    """No byte is left on the disk while the block runs, and room for so many files without any."""
     ballast = disk / "ballast"
-    free = int(subprocess.run(["df", "--output=avail", "-B1", disk], capture_output=True, text=True, check=True).stdout.split()[1])  # fmt: skip
+    ballast.mkdir()
     try:
-        with ballast.open("wb") as stream:
-            stream.write(bytes(free - left))
+        for number in range(os.statvfs(disk).f_favail - files - 1):
+            (ballast / str(number)).touch()
+        state = os.statvfs(disk)
+        (ballast / "bytes").write_bytes(bytes(state.f_bavail * state.f_frsize))
         yield
     finally:
-        ballast.unlink()
+        shutil.rmtree(ballast)
 
 
-@pytest.mark.parametrize("left", [0, 8, 16, 32])
+@pytest.mark.parametrize("left", [0, 4, 10, 20])
 def test_up_says_so_and_goes_on_when_there_is_room(
     dweller: Person, disk: Path, home: Path, left: int
 ) -> None:
-    with filled(disk, left * KIB):
+    with filled(disk, left):
         done = dweller.pycompose("up", "-d", cwd=home)
         assert done.returncode == 1, done
         assert FULL in done.stderr.splitlines()[-1]
