@@ -180,5 +180,7 @@ def _checkpoint(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.OperationalError:
+        pass  # a full disk: what is committed is in the log, and the next time may have room
     finally:
         connection.close()
