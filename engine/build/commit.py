@@ -74,6 +74,7 @@ async def commit(containers: Containers, images: Images, request: CommitRequest)
             "config": config,
             "created": _now(),
             "author": request.author,
+            "comment": request.comment,
             "container": container.id,
             "history": [
                 *(parent.document.get("history") or ()),

@@ -98,20 +98,20 @@ class Supervisor:
     async def launch(self, container: Container, *, by_user: bool = True) -> None:
         """Start the program and watch it. The state tells of a failure. Raises StartError, ..."""
         await self.tidy(container.id)
-        async with self._volumes.held(container):
-            try:
+        try:
+            async with self._volumes.held(container):
                 launched = await self._launcher.launch(
                     container, partial(self._attach_waiting, container.id)
                 )
-            except EngineError as error:
-                self._settle_failure(container, error)
-                raise
-            except OSError as error:  # no room for its files
-                words = f"cannot start: {error.strerror}: {error.filename or ''}".rstrip(": ")
-                refused = HostLimitError(words)
-                self._settle_failure(container, refused)
-                raise refused from error
-            container = self._settle_start(container, launched, by_user=by_user)
+                container = self._settle_start(container, launched, by_user=by_user)
+        except EngineError as error:
+            self._settle_failure(container, error)
+            raise
+        except OSError as error:  # no room for its files
+            words = f"cannot start: {error.strerror}: {error.filename or ''}".rstrip(": ")
+            refused = HostLimitError(words)
+            self._settle_failure(container, refused)
+            raise refused from error
         self._publish(container, "start", {})
         self._volumes.tell_mounted(container)
         self.take(container, launched.monitor, launched.spec)

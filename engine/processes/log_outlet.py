@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ PATIENCE = 2.0
 INFO, ERROR = 6, 3
 
 
-class Outlet:
+class Outlet(ABC):
     """A socket that messages go to; connected at the first unless `strict`: then OSError tells."""
 
     def __init__(self, target: LogTarget, *, strict: bool) -> None:
@@ -52,12 +53,13 @@ class Outlet:
         if self._socket is not None:
             self._socket.close()
 
+    @abstractmethod
     def encode(self, priority: int, part: bytes) -> bytes:
         """The message for a line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _connect(self) -> socket.socket:
-        raise NotImplementedError
+        """A connection to where it goes. Raises OSError."""
 
     def _flush(self) -> None:
         while self._queue:

@@ -179,8 +179,9 @@ def _checkpoint(path: Path) -> None:
     """On a connection of its own; writers go on meanwhile (sqlite.org/wal.html)."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    except sqlite3.OperationalError:
-        pass  # a full disk: what is committed is in the log, and the next time may have room
+        with _told():
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except HostLimitError:
+        pass  # what is committed is in the log, and the next time may have room
     finally:
         connection.close()

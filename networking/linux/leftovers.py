@@ -38,7 +38,7 @@ def take_name(table: str, patience: float = 0.0) -> socket.socket | None:
             holder.bind(f"\0{table}")
         except OSError as error:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
-                time.sleep(0.005)
+                time.sleep(0.005)  # no event tells that a name is free again
                 continue
             holder.close()
             if error.errno != errno.EADDRINUSE:

@@ -107,7 +107,7 @@ def aardvark(folder: Path) -> Iterator[Side]:
                     probe.recv(2000)
                     break
                 except OSError:
-                    time.sleep(0.02)
+                    time.sleep(0.02)  # it may not listen yet: nothing tells
         else:
             raise RuntimeError("aardvark-dns does not answer")
         pid = int((config / "aardvark.pid").read_text())

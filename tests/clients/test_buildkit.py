@@ -166,4 +166,4 @@ def test_ctrl_c_ends_the_build(compose: Compose, client: docker.DockerClient) ->
     deadline = time.monotonic() + 10
     while client.containers.list(all=True):
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.05)  # it is taken away after the client has gone

@@ -129,6 +129,7 @@ def test_a_commit_is_an_image_with_one_more_layer(client: docker.DockerClient) -
     container.reload()
     assert container.status == "running"
     assert image.tags == ["tests/committed:one"]
+    assert image.attrs["Comment"] == "words"
     assert image.attrs["Author"] == "me"
     assert image.history()[0]["Comment"] == "words"
     probe = image.attrs["Config"]["Healthcheck"]

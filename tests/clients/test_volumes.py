@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -235,3 +236,19 @@ def test_binds_by_every_option(client: docker.DockerClient, tmp_path: Path) -> N
         run(client, "true", volumes=[f"{made}:/t:odd"])
     shared = Mount("/t", str(tmp_path), type="bind", propagation="rslave", read_only=True)
     assert run(client, "ls /t", mounts=[shared]).split() == ["below", "made"]
+
+
+def test_a_volume_that_cannot_be_mounted_is_an_end_for_whoever_waits(
+    client: docker.DockerClient,
+) -> None:
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "nonsense=1"}
+    volume = client.volumes.create("tests-unmountable", driver_opts=options)
+    container = client.containers.create(
+        IMAGE, ["true"], volumes={volume.name: {"bind": "/x"}}, auto_remove=True
+    )
+    with ThreadPoolExecutor(1) as waiting:
+        end = waiting.submit(container.wait, condition="removed")
+        with pytest.raises(docker.errors.APIError, match="nonsense"):
+            container.start()
+        assert end.result(20)["StatusCode"] == 128
+    volume.remove()

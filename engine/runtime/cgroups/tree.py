@@ -8,6 +8,7 @@ machine's own cgroups are never written. Sources: cgroups(7), the kernel's cgrou
 from __future__ import annotations
 
 import os
+import select
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -241,13 +242,14 @@ def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
     top = unified_mount(cgroup.mode)
     folder = f"{top}/{cgroup.path}"
     _write(f"{folder}/cgroup.freeze", "1" if frozen else "0")
-    deadline = time.monotonic() + 10
     wanted = f"frozen {int(frozen)}"
-    while time.monotonic() < deadline:
-        with open(f"{folder}/cgroup.events") as lines:
-            if wanted in lines.read().splitlines():
-                return
-        time.sleep(0.001)
+    deadline = time.monotonic() + 10
+    with open(f"{folder}/cgroup.events") as events:
+        poll = select.poll()
+        poll.register(events, select.POLLPRI)  # each change of the file (cgroup-v2.rst)
+        while wanted not in events.read().splitlines() and time.monotonic() < deadline:
+            poll.poll(1000)
+            events.seek(0)
 
 
 def is_frozen(cgroup: Cgroup) -> bool:

@@ -10,14 +10,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-import docker
 import pytest
 
-from tests.bench.sides import import_image
-from tests.own_engine import OwnEngine, running_engine
+from tests.integration.engine.containers.lives import connected, emptied_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.own_engine import OwnEngine
 
 pytestmark = [
     pytest.mark.root,
@@ -32,17 +32,8 @@ PAGE = "busybox mkdir -p /www; echo page > /www/index.html; exec busybox httpd -
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[OwnEngine]:
     # Each life of the machine has a network of its own: none of the one before is left in it.
-    with running_engine(tmp_path, "10.103.0.0/18", prefix=("unshare", "--net")) as engine:
-        import_image(engine.host)
+    with emptied_engine(tmp_path, "10.103.0.0/18", prefix=("unshare", "--net")) as engine:
         yield engine
-        with closing(connected(engine)) as client:
-            for container in client.containers.list(all=True):
-                container.remove(force=True, v=True)
-            client.networks.prune()
-
-
-def connected(engine: OwnEngine) -> docker.DockerClient:
-    return docker.DockerClient(base_url=engine.host, timeout=30)
 
 
 def reboot(engine: OwnEngine) -> None:

@@ -17,11 +17,12 @@ import docker
 import pytest
 import requests
 
-from tests.bench.sides import import_image
-from tests.own_engine import OwnEngine, running_engine
+from tests.integration.engine.containers.lives import connected, emptied_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.own_engine import OwnEngine
 
 pytestmark = [
     pytest.mark.root,
@@ -35,17 +36,8 @@ GONE = (docker.errors.DockerException, requests.exceptions.RequestException, OSE
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
-    with running_engine(tmp_path_factory.mktemp("engine"), "10.103.64.0/18") as engine:
-        import_image(engine.host)
+    with emptied_engine(tmp_path_factory.mktemp("engine"), "10.103.64.0/18") as engine:
         yield engine
-        with closing(connected(engine)) as client:
-            for container in client.containers.list(all=True):
-                container.remove(force=True, v=True)
-            client.networks.prune()
-
-
-def connected(engine: OwnEngine) -> docker.DockerClient:
-    return docker.DockerClient(base_url=engine.host, timeout=30)
 
 
 def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
