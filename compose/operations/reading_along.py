@@ -117,8 +117,11 @@ class LogHub:
             for source in sources:
                 self._copy_log(nursery, source, since=since, until=until, tail=tail)
             await nursery.start(self._listen_in, nursery, {source.id for source in sources})
-            while self._alive:
+            # One that has ended since its log was read may be at a restart of which no event tells us.
+            waits = bool(self._alive) or await self._has_just_ended(sources, since)
+            while waits:
                 await self._wait_for_quiet()
+                waits = bool(self._alive)
             self._listening.cancel()
 
     async def _listen_in(
@@ -129,6 +132,19 @@ class LogHub:
         self._is_over = True
         self._alive.clear()
         self._stirred.set()
+
+    async def _has_just_ended(self, sources: list[Source], since: str) -> bool:
+        """Whether any has ended after `since`, by the engine's clock."""
+        if not since:
+            return False
+        for source in sources:
+            try:
+                state = (await self._engine.do(calls.inspect_container(source.id))).json()["State"]
+            except EngineRefusedError:
+                continue  # gone
+            if float(end_before(state) or 0) > float(since):
+                return True
+        return False
 
     async def _wait_for_quiet(self) -> None:
         """Until none runs, and none has come in the time of grace; a recreated one is made before that."""

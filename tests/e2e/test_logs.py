@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -98,6 +99,19 @@ def test_one_replica_alone(person: Person, project: Path) -> None:
         assert "web-1" not in reader.text
 
 
+def test_a_restart_before_the_first_event_is_followed(person: Person, project: Path) -> None:
+    """What there is has been written; the process has not asked for events yet: it loads trio."""
+    person.does("up", "-d", cwd=project)
+    with following(person, project) as reader:
+        reader.wait_for(lambda text: "hello" in text)
+        reader.process.send_signal(signal.SIGSTOP)
+        person.does("stop", cwd=project)
+        reader.process.send_signal(signal.SIGCONT)
+        reader.wait_for(lambda text: "bye" in text)
+        person.does("start", cwd=project)
+        reader.wait_for(lambda text: text.count("hello") == 2)
+
+
 def test_several_services_are_in_order_of_time(person: Person, project: Path, busybox: str) -> None:
     script = "for n in 1 2 3 4 5; do echo {}; sleep 0.05; done"
     names = ("a", "b", "c")
@@ -106,7 +120,7 @@ def test_several_services_are_in_order_of_time(person: Person, project: Path, bu
         {name: {"image": busybox, "command": ["sh", "-c", script.format(name)]} for name in names},
     )
     person.does("up", "-d", "--remove-orphans", cwd=project)
-    person.does("wait", *names, cwd=project)
+    person.does("logs", "--follow", cwd=project)  # to their ends
     told = person.does("logs", "--timestamps", "--no-color", cwd=project).splitlines()
     times = [line.partition("| ")[2].split(" ")[0] for line in told]
     assert len(times) == 15
