@@ -71,8 +71,8 @@ class ContainerRunner:
             ),
         )
         created = await self._containers.create(request)
-        await output(0, created.id.encode())
         try:
+            await output(0, created.id.encode())
             code = await self._run(created.id, output)
         except BaseException:
             with trio.CancelScope(shield=True):
