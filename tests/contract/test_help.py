@@ -30,7 +30,11 @@ HIDDEN = ("alpha",)
 OURS: dict[str, set[str]] = {
     "": {"host"},
     "up": {"locked"},
-}
+    # buildx's, which docker's own help does not know
+    "image build": {
+        "build-context", "cache-from", "cache-to", "check", "no-cache-filter", "progress", "push", "secret", "ssh",
+    },
+}  # fmt: skip
 DOCKERS = ("container", "image", "network", "system", "volume")
 
 
@@ -106,7 +110,7 @@ def differences(name: str, theirs: Help, ours: Help | None) -> list[str]:
         return [f"{name}: there is no such command"]
     found = [
         f"{name} --{flag}: theirs {theirs.flags[flag][1:]}, ours {(ours.flags.get(flag) or [None])[1:]}"
-        for flag in theirs.flags
+        for flag in sorted(set(theirs.flags) - OURS.get(name, set()))
         if theirs.flags[flag] != ours.flags.get(flag)
     ]
     more = set(ours.flags) - set(theirs.flags) - OURS.get(name, set())

@@ -28,7 +28,9 @@ PROJECT = {
         "web": {
             "image": "busybox:bench", "command": STAY, "ports": ["127.0.0.1:28080:80", "90", "127.0.0.1:28053:53/udp"],
             "labels": {"a": "1"}, "networks": ["front", "back"], "volumes": ["data:/data", "/anonymous"],
-            "healthcheck": {"test": ["CMD", "true"], "interval": "1s"}, "scale": 1,
+            "scale": 1,
+            # asked while `up --wait` waits, and not again: a probe would be one process more in `top`
+            "healthcheck": {"test": ["CMD", "true"], "interval": "1h"},
         },
         "worker": {"image": "busybox:bench", "command": STAY, "scale": 2, "networks": ["back"], "expose": ["7000-7002"]},
         "once": {"image": "busybox:bench", "command": ["sh", "-c", "exit 3"], "networks": ["back"]},
