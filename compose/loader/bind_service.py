@@ -5,6 +5,7 @@ Each type is imported where it is made: most projects need few of them.
 
 from __future__ import annotations
 
+from compose.loader.mounts import MAP_OWNER
 from compose.loader.units import parse_duration
 from compose.model.service import Service
 
@@ -153,7 +154,7 @@ def _mount(part: Full) -> Mount:
         bind_create_host_path=bind.get("create_host_path", False),
         bind_recursive=bind.get("recursive", ""),
         bind_selinux=bind.get("selinux", ""),
-        bind_map_owner=bind.get("x-map-owner") is True,
+        bind_map_owner=bind.get(MAP_OWNER) is True,
         volume_nocopy=volume.get("nocopy", False),
         volume_subpath=volume.get("subpath", ""),
         volume_labels=volume.get("labels", {}),

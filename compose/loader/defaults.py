@@ -6,7 +6,7 @@ network, implied dependencies, names of resources. Source: the Compose Specifica
 
 from __future__ import annotations
 
-from compose.loader.mounts import clean_target
+from compose.loader.mounts import clean_target, maps_owner, with_owner
 from compose.loader.tree import FaultError, rewrite, table
 
 TYPE_CHECKING = False
@@ -62,8 +62,9 @@ def normalize(tree: dict[str, Any], name: str, variables: Mapping[str, str]) -> 
     tree = {**tree, "name": name}
     services = tree.get("services")
     if isinstance(services, dict):
+        owned = maps_owner(tree, ()) is True
         tree["services"] = {
-            key: _normal_service(service, (("services", key)), variables)
+            key: _normal_service(service, ("services", key), variables, owned=owned)
             for key, service in services.items()
         }
     networks = dict(tree.get("networks") or {})
@@ -91,7 +92,9 @@ def _named(resource: Any, key: str, project: str) -> dict[str, Any]:
     return named
 
 
-def _normal_service(given: Any, path: Path, variables: Mapping[str, str]) -> Any:
+def _normal_service(
+    given: Any, path: Path, variables: Mapping[str, str], *, owned: bool = False
+) -> Any:
     if not isinstance(given, dict):
         return given
     service = dict(given)
@@ -112,7 +115,7 @@ def _normal_service(given: Any, path: Path, variables: Mapping[str, str]) -> Any
         service["depends_on"] = needs
     if "volumes" in service:
         service["volumes"] = [
-            _clean(mount, (*path, "volumes", index))
+            _clean(mount, (*path, "volumes", index), owned=owned)
             for index, mount in enumerate(service["volumes"])
         ]
     return service
@@ -129,12 +132,13 @@ def _normal_build(given: dict[str, Any], variables: Mapping[str, str]) -> dict[s
     return build
 
 
-def _clean(mount: Any, path: Path) -> Any:
+def _clean(mount: Any, path: Path, *, owned: bool) -> Any:
     if not isinstance(mount, dict):
         return mount
     if not isinstance(mount.get("target"), str):
         raise FaultError(path, "the mount has no target: say where in the container it goes")
-    return {**mount, "target": clean_target(mount["target"]) or "."}
+    mount = {**mount, "target": clean_target(mount["target"]) or "."}
+    return with_owner(mount, path, project=owned)
 
 
 def _implied(service: Mapping[str, Any]) -> list[tuple[str, bool]]:

@@ -1,13 +1,20 @@
-"""The short syntax of a mount: `[source:]target[:options]`. Pure."""
+"""The short syntax of a mount, `[source:]target[:options]`, and x-map-owner of a long one. Pure."""
 
 from __future__ import annotations
 
 import posixpath
 
+from compose.loader.tree import FaultError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    Path = tuple[str | int, ...]
+
+#: Ours, of a bind and of a project: the folder's owner is, inside, the container's user.
+MAP_OWNER = "x-map-owner"
 _PROPAGATIONS = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
 
 
@@ -41,13 +48,43 @@ def parse_mount(text: str) -> dict[str, Any]:
 
 def lost_option(text: str) -> str:
     """What to say of an option of `-v` that a Compose file has another word for; "" if there is none."""
-    fields = _fields(text) if "map-owner" in text else []
-    if len(fields) == 3 and "map-owner" in fields[2].split(","):
+    if says_map_owner(text):
         return (
             f"{text!r}: map-owner is not honoured in the short syntax, which docker compose reads"
             " without it: use the long one, with bind: {x-map-owner: true}"
         )
     return ""
+
+
+def says_map_owner(text: str) -> bool:
+    """Whether a mount's short syntax has the option of `-v` for what is x-map-owner in a file."""
+    fields = _fields(text) if "map-owner" in text else []
+    return len(fields) == 3 and "map-owner" in fields[2].split(",")
+
+
+def maps_owner(part: Mapping[str, Any], path: Path) -> bool | None:
+    """What a part's x-map-owner says, None if nothing. Raises FaultError for what is no yes or no.
+
+    A variable's value is a text: extensions have no type that it could be cast to.
+    """
+    given = part.get(MAP_OWNER)
+    if given is None or isinstance(given, bool):
+        return given
+    said = {"true": True, "false": False}.get(str(given).lower())
+    if said is None:
+        raise FaultError((*path, MAP_OWNER), f"must be true or false, not {given!r}")
+    return said
+
+
+def with_owner(mount: dict[str, Any], path: Path, *, project: bool) -> dict[str, Any]:
+    """A bind mount that says itself what the project says for all of them; its own word wins."""
+    if mount.get("type") != "bind":
+        return mount
+    bind = mount.get("bind") or {}
+    own = maps_owner(bind, (*path, "bind"))
+    if own is None and not project:
+        return mount
+    return {**mount, "bind": {**bind, MAP_OWNER: project if own is None else own}}
 
 
 def _fields(text: str) -> list[str]:

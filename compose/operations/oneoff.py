@@ -25,6 +25,7 @@ from compose.planner.policy import UpPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from compose.engine_client.blocking import BlockingClient
     from compose.model.observed import Observed
@@ -138,7 +139,7 @@ def adapted(request: RunRequest, project: Project, service: Service) -> Service:
         working_dir=request.workdir or service.working_dir,
         labels={**service.labels, **request.labels},
         ports=ports,
-        volumes=service.volumes + mounted(request.volumes),
+        volumes=service.volumes + mounted(request.volumes, project.document),
         cap_add=tuple(c for c in service.cap_add if c not in request.cap_drop) + request.cap_add,
         cap_drop=tuple(c for c in service.cap_drop if c not in request.cap_add) + request.cap_drop,
         restart="",
@@ -183,11 +184,14 @@ def published(texts: tuple[str, ...]) -> tuple[Port, ...]:
     return tuple(found)
 
 
-def mounted(texts: tuple[str, ...]) -> tuple[Mount, ...]:
-    """--volume, in the short syntax; relative to the current folder. Raises UsageError."""
+def mounted(texts: tuple[str, ...], document: Mapping[str, Any]) -> tuple[Mount, ...]:
+    """--volume, in the short syntax; relative to the current folder. Raises UsageError.
+
+    The option map-owner, and the project's x-map-owner in its document, hold here too.
+    """
     from pathlib import Path
 
-    from compose.loader.mounts import parse_mount
+    from compose.loader.mounts import maps_owner, parse_mount, says_map_owner
 
     found: list[Mount] = []
     for text in texts:
@@ -209,6 +213,8 @@ def mounted(texts: tuple[str, ...]) -> tuple[Mount, ...]:
                 bind_create_host_path=is_bind,
                 bind_selinux=bind.get("selinux", ""),
                 bind_propagation=bind.get("propagation", ""),
+                bind_map_owner=is_bind
+                and (says_map_owner(text) or maps_owner(document, ()) is True),
             )
         )
     return tuple(found)

@@ -54,6 +54,9 @@ def service_hash(service: Service, shared: Mapping[str, str], encode: Encode = p
     deploy = kept.get("deploy")
     if deploy:
         kept["deploy"] = {key: value for key, value in deploy.items() if key != "replicas"}
+    owned = [mount.target for mount in service.volumes if mount.bind_map_owner]
+    if owned:  # a document as docker compose has it leaves extensions out
+        kept = {**kept, "x-map-owner": owned}
     return digest(encode(kept))
 
 

@@ -222,3 +222,33 @@ def test_what_means_something_else_than_it_seems_is_warned_of(tmp_path: Path) ->
     drive, options = load(tmp_path, text).warnings
     assert drive.startswith("services.a.volumes[0]: 'v:/v' reads as a path of Windows")
     assert options == "networks.default.ipam.options is ignored, as docker compose does: remove it"
+
+
+def test_a_projects_owner_is_for_all_of_its_binds_and_a_binds_own_word_wins(tmp_path: Path) -> None:
+    own = "{type: bind, source: ./own, target: /own, bind: {x-map-owner: false}}"
+    text = (
+        "x-map-owner: ${OWNED:-true}\n"
+        f"services: {{a: {{image: x, volumes: ['./d:/d', {own}, 'named:/n', '/anonymous']}}}}\n"
+        "volumes: {named: }\n"
+    )
+    project = load(tmp_path, text).project
+    mapped = {mount.target: mount.bind_map_owner for mount in project.services["a"].volumes}
+    assert mapped == {"/d": True, "/own": False, "/n": False, "/anonymous": False}
+    off = load(tmp_path, text.replace("${OWNED:-true}", "false")).project
+    assert not any(mount.bind_map_owner for mount in off.services["a"].volumes)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("x-map-owner: yes please\nservices: {a: {image: x}}", "x-map-owner"),
+        (
+            "services: {a: {image: x, volumes: [{type: bind, source: /s, target: /t, bind: {x-map-owner: 1}}]}}",
+            "services.a.volumes[0].bind.x-map-owner",
+        ),
+    ],
+)
+def test_an_owner_that_is_no_yes_or_no_is_refused(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(ProjectError, match="must be true or false") as caught:
+        load(tmp_path, text)
+    assert place in str(caught.value)
