@@ -199,9 +199,22 @@ def resize_exec(exec_id: str, height: int, width: int) -> Call:
     return Call("POST", f"/exec/{exec_id}/resize", {"h": str(height), "w": str(width)})
 
 
-def inspect_image(ref: str) -> Call:
-    """All about a local image; 404 is an answer too."""
-    return Call("GET", f"/images/{ref}/json", accept=(404,))
+def inspect_image(ref: str, platform: str = "") -> Call:
+    """All about a local image, of one platform if it is named; 404 is an answer too."""
+    return Call("GET", f"/images/{ref}/json", platform_query(platform), accept=(404,))
+
+
+def platform_query(platform: str, key: str = "platform") -> dict[str, str]:
+    """The parameter that names a platform, as JSON; nothing for "". Pure."""
+    if not platform:
+        return {}
+    from compose.engine_client.payloads.platforms import read_platform
+
+    system, architecture, variant = read_platform(platform)
+    if not architecture:
+        return {}  # the system alone: whatever is there for it
+    found = {"architecture": architecture, "os": system, "variant": variant}
+    return {key: json.dumps({name: value for name, value in found.items() if value})}
 
 
 def list_images(**filters: list[str]) -> Call:
@@ -219,9 +232,9 @@ def tag_image(ref: str, repository: str, tag: str) -> Call:
     return Call("POST", f"/images/{ref}/tag", {"repo": repository, "tag": tag})
 
 
-def save_images(names: Iterable[str]) -> Call:
-    """Images as one tar."""
-    return Call("GET", "/images/get", {"names": list(names)})
+def save_images(names: Iterable[str], platform: str = "") -> Call:
+    """Images as one tar, of one platform if it is named."""
+    return Call("GET", "/images/get", {"names": list(names), **platform_query(platform)})
 
 
 def build_image(

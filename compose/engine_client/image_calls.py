@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose.engine_client.call import Call, json_call
+from compose.engine_client.calls import platform_query
 from compose.engine_client.object_calls import filter_query
 
 TYPE_CHECKING = False
@@ -12,28 +13,37 @@ if TYPE_CHECKING:
 
 
 def list_images(
-    filters: Mapping[str, list[str]], *, everything: bool = False, shared: bool = False
+    filters: Mapping[str, list[str]],
+    *,
+    everything: bool = False,
+    shared: bool = False,
+    manifests: bool = False,
 ) -> Call:
     """Images of the engine; with `everything` those that others are built on, too."""
-    query = filter_query(filters)
-    query |= {"all": "1"} if everything else {}
-    return Call("GET", "/images/json", query | ({"shared-size": "1"} if shared else {}))
+    asked = {"all": everything, "shared-size": shared, "manifests": manifests}
+    query = filter_query(filters) | {key: "1" for key, value in asked.items() if value}
+    return Call("GET", "/images/json", query)
 
 
-def inspect_image(ref: str) -> Call:
-    """All about one image; one that is not there is an error here."""
-    return Call("GET", f"/images/{ref}/json")
+def inspect_image(ref: str, platform: str = "") -> Call:
+    """All about one image, of one platform if it is named; one that is not there is an error here."""
+    return Call("GET", f"/images/{ref}/json", platform_query(platform))
 
 
-def image_history(ref: str) -> Call:
+def image_history(ref: str, platform: str = "") -> Call:
     """How an image came to be, the youngest step first."""
-    return Call("GET", f"/images/{ref}/history")
+    return Call("GET", f"/images/{ref}/history", platform_query(platform))
 
 
-def remove_image(ref: str, *, force: bool, no_prune: bool) -> Call:
-    """Remove a name, and the image with its last one; its nameless parents stay with `no_prune`."""
+def remove_image(ref: str, *, force: bool, no_prune: bool, platforms: Iterable[str] = ()) -> Call:
+    """Remove a name, and the image with its last one; its nameless parents stay with `no_prune`.
+
+    With `platforms` it is their images of it alone.
+    """
     wanted = {"force": force, "noprune": no_prune}
-    return Call("DELETE", f"/images/{ref}", {key: "1" for key, value in wanted.items() if value})
+    query: dict[str, str | list[str]] = {key: "1" for key, value in wanted.items() if value}
+    documents = [found for one in platforms if (found := platform_query(one).get("platform"))]
+    return Call("DELETE", f"/images/{ref}", query | ({"platforms": documents} if documents else {}))
 
 
 def pull_image(repository: str, tag: str, *, platform: str, auth: str) -> Call:
@@ -44,9 +54,9 @@ def pull_image(repository: str, tag: str, *, platform: str, auth: str) -> Call:
     return Call("POST", "/images/create", query, headers={"X-Registry-Auth": auth} if auth else {})
 
 
-def push_image(repository: str, tag: str, *, auth: str) -> Call:
+def push_image(repository: str, tag: str, *, auth: str, platform: str = "") -> Call:
     """Send to a registry, all tags where `tag` is ""; answers with a stream of progress."""
-    query = {"tag": tag} if tag else {}
+    query = ({"tag": tag} if tag else {}) | platform_query(platform)
     return Call("POST", f"/images/{repository}/push", query, headers={"X-Registry-Auth": auth})
 
 

@@ -10,22 +10,28 @@ from compose.engine_client.payloads.observed import (
     volume_from_list,
 )
 from compose.model.observed import Observed, ObservedImage
+from compose.model.record import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compose.engine_client.blocking import BlockingClient
     from compose.engine_client.call import Answer, Call
 
 
-def observation(project: str, images: Sequence[str]) -> list[Call]:
-    """The calls of a snapshot. Networks and volumes are listed all: names may be taken by others."""
+def observation(
+    project: str, images: Sequence[str], platforms: Mapping[str, str] = EMPTY
+) -> list[Call]:
+    """The calls of a snapshot. Networks and volumes are listed all: names may be taken by others.
+
+    `platforms`: of an image the one that it must be there for.
+    """
     return [
         calls.list_containers(project),
         calls.list_networks(),
         calls.list_volumes(),
-        *(calls.inspect_image(image) for image in images),
+        *(calls.inspect_image(image, platforms.get(image, "")) for image in images),
     ]
 
 
@@ -45,6 +51,11 @@ def snapshot(images: Sequence[str], answers: Sequence[Answer]) -> Observed:
     )
 
 
-def observe(client: BlockingClient, project: str, images: Sequence[str] = ()) -> Observed:
-    """Take the snapshot; `images` are references to look up."""
-    return snapshot(images, client.do_all(observation(project, images)))
+def observe(
+    client: BlockingClient,
+    project: str,
+    images: Sequence[str] = (),
+    platforms: Mapping[str, str] = EMPTY,
+) -> Observed:
+    """Take the snapshot; `images` are references to look up, `platforms` what they must be for."""
+    return snapshot(images, client.do_all(observation(project, images, platforms)))

@@ -38,6 +38,7 @@ class BuildOptions(Record):
     ssh: tuple[str, ...] = ()
     check: bool = False
     no_cache_filter: tuple[str, ...] = ()
+    every_platform: bool = False
 
 
 def build_query(
@@ -72,7 +73,7 @@ def build_query(
         "shmsize": str(build.shm_size or ""),
         "memory": str(options.memory or ""),
         "ulimits": ulimits(build),
-        "platform": platform_of(service),
+        "platform": platforms_of(project, service, every=options.every_platform),
         "remote": build.context if REMOTE.match(build.context) else "",
         "progress": "events",
     }
@@ -100,18 +101,20 @@ def refuse(service: Service) -> None:
         )
 
 
-def platform_of(service: Service) -> str:
-    """The one platform to build for. Raises ProjectError for several."""
+def platforms_of(project: Project, service: Service, *, every: bool) -> str:
+    """The platforms to build for, with commas between; "" for the engine's own.
+
+    `build` makes `every` one that the file names; what is built to be run is for one, the service's
+    or that of DOCKER_DEFAULT_PLATFORM.
+    """
     assert service.build is not None
-    platforms = service.build.platforms
-    if service.platform:
-        return service.platform
-    if len(platforms) > 1:
-        raise ProjectError(
-            f"services.{service.name}.build.platforms: one platform at a time can be built: "
-            "choose with the service's platform"
-        )
-    return platforms[0] if platforms else ""
+    wanted = service.build.platforms
+    one = service.platform or project.environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    if len(wanted) == 1:
+        return wanted[0]
+    if every and wanted:
+        return ",".join(wanted)
+    return one if not wanted or one in wanted else ""
 
 
 def ulimits(build: Build) -> str:

@@ -161,6 +161,8 @@ def _refuse_foreign(service: Service, options: BuildOptions) -> None:
     needed = needed_inputs(service)
     if options.ssh or options.check:
         needed.append("--ssh" if options.ssh else "--check")
+    if options.every_platform and len(service.build.platforms if service.build else ()) > 1:
+        needed.append("platforms")
     if needed:
         raise ProjectError(
             f"services.{service.name}.build.{needed[0]} needs pycompose's own engine: "

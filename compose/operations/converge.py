@@ -162,6 +162,14 @@ def ask(session: Session, aim: Aim, observed: Observed) -> Aim:
     return aim
 
 
+def image_platforms(project: Project) -> dict[str, str]:
+    """The platform that an image is asked for, where services agree on one."""
+    asked: dict[str, set[str]] = {}
+    for service in project.services.values():
+        asked.setdefault(image_of(project, service), set()).add(service.platform)
+    return {image: next(iter(found)) for image, found in asked.items() if len(found) == 1}
+
+
 def image_names(project: Project) -> tuple[str, ...]:
     """The distinct images of a project's services, and of their image mounts."""
     names = [image_of(project, service) for service in project.services.values()]
@@ -200,13 +208,16 @@ def decide(aim: Aim, observed: Observed) -> Decision:
 
 def look(client: BlockingClient, project: Project) -> Observed:
     """The snapshot that `decide` needs."""
-    return observe(client, project.name, image_names(project))
+    return observe(client, project.name, image_names(project), image_platforms(project))
 
 
 async def look_again(engine: Engine, project: Project) -> Observed:
     """The same, while trio runs."""
     images = image_names(project)
-    answers = [await engine.do(call) for call in observation(project.name, images)]
+    answers = [
+        await engine.do(call)
+        for call in observation(project.name, images, image_platforms(project))
+    ]
     return snapshot(images, answers)
 
 

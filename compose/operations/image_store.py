@@ -74,13 +74,15 @@ def pull(session: Session, name: str, platform: str, *, every: bool = False) -> 
     return name if every else familiar(name)
 
 
-def push(session: Session, name: str, *, every: bool = False) -> str:
-    """Push one image, or `every` tag; returns its full name. Raises ComposeError."""
+def push(session: Session, name: str, *, every: bool = False, platform: str = "") -> str:
+    """Push one image, one `platform` of it or `every` tag; its full name. Raises ComposeError."""
     from compose.operations.pulling import push_image
 
     async def main(engine: Any) -> int:
         session.progress.report(name, "Pushing")
-        await push_image(engine, name, session.environment, session.progress, every=every)
+        await push_image(
+            engine, name, session.environment, session.progress, every=every, platform=platform
+        )
         session.progress.report(name, "Pushed", "done")
         return 0
 
@@ -117,8 +119,8 @@ def loaded(pieces: Iterator[bytes], tell: Callable[[dict[str, Any]], None]) -> l
     return lines
 
 
-def save(session: Session, names: list[str]) -> Iterator[bytes]:
-    """Images as the pieces of one tar. Raises ComposeError."""
+def save(session: Session, names: list[str], platform: str = "") -> Iterator[bytes]:
+    """Images as the pieces of one tar, of one platform if it is named. Raises ComposeError."""
     client: BlockingClient = session.client()
     with client:
-        yield from client.stream(calls.save_images(names))
+        yield from client.stream(calls.save_images(names, platform))

@@ -11,7 +11,7 @@ from compose.engine_client.payloads.container import image_of
 from compose.model.record import Record, changed
 from compose.operations.build_contexts import with_contexts
 from compose.operations.build_query import BuildOptions
-from compose.operations.converge import image_names, warnings_of
+from compose.operations.converge import image_names, image_platforms, warnings_of
 from compose.operations.rehearsal import rehearse
 from compose.planner.images import is_built, order_builds, why_pull
 from compose.planner.steps import BuildImage, Plan, PullImage
@@ -99,6 +99,7 @@ def build(request: BuildRequest, session: Session) -> int:
         request.ssh,
         request.check,
         request.no_cache_filter,
+        every_platform=True,
     )
 
     async def main(engine: Engine) -> int:
@@ -141,7 +142,7 @@ def pull(request: PullRequest, session: Session) -> int:
     project = session.project(request.services).project
     project = named_only(project, request.services, dependencies=request.include_dependencies)
     client = session.client()
-    observed = observe(client, project.name, image_names(project))
+    observed = observe(client, project.name, image_names(project), image_platforms(project))
     steps = []
     taken: dict[str, str] = {}
     for name, service in project.services.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls, image_calls
 from compose.engine_client.json_stream import JsonStream
+from compose.engine_client.payloads.platforms import fits
 from compose.engine_client.payloads.references import split_reference
 from compose.errors import ComposeError, EngineRefusedError
 from compose.operations.credentials import registry_auth
@@ -72,12 +73,10 @@ PASSING = re.compile(
 
 async def is_here(engine: Engine, step: PullImage) -> bool:
     """Whether the engine has the image already, for the platform that is wanted."""
-    answer = await engine.do(calls.inspect_image(step.image))
+    answer = await engine.do(calls.inspect_image(step.image, step.platform))
     if answer.status != 200:
         return False
-    document = answer.json()
-    here = f"{document.get('Os')}/{document.get('Architecture')}"
-    return not step.platform or step.platform.lower().startswith(here)
+    return not step.platform or fits(answer.json(), step.platform)
 
 
 async def push_image(
@@ -87,10 +86,12 @@ async def push_image(
     progress: Progress | None,
     *,
     every: bool = False,
+    platform: str = "",
 ) -> None:
-    """Push, `every` tag if asked. Raises ComposeError naming the image."""
+    """Push, `every` tag if asked, or one platform of it. Raises ComposeError naming the image."""
     repository, tag = (image, "") if every else split_reference(image)
-    call = image_calls.push_image(repository, tag, auth=registry_auth(environment, image))
+    auth = registry_auth(environment, image)
+    call = image_calls.push_image(repository, tag, auth=auth, platform=platform)
     try:
         await follow(engine, call, progress, image)
     except (ImageFailedError, EngineRefusedError) as error:

@@ -131,7 +131,7 @@ def shown_image(engine: Engine, container: Container) -> str:
     from engine.errors import EngineError
 
     try:
-        same = engine.images.find(container.config.image).id == container.image
+        same = engine.images.means(container.config.image, container.image)
     except EngineError:
         same = False
     return container.config.image if same else container.image

@@ -6,10 +6,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from engine.api import manifest_json
 from engine.api.container_filters import has_label
 from engine.api.exchange import Exchange, Response
 from engine.api.pipes import read_in_thread
 from engine.api.times import rfc3339
+from engine.api.transfer_handlers import read_platform
 from engine.containers.logs import parse_time
 from engine.errors import EngineError, InvalidRequestError, NotFoundError
 from engine.images.changes import apply_changes
@@ -35,13 +37,21 @@ async def list_all(engine: Engine, exchange: Exchange) -> Response:
     test = compile_filters(engine, filters, LIST_FILTERS)
     parents = {image.parent for image in everything}
     shared = shared_sizes(everything) if request.flag("shared-size") else {}
-    return Response(
-        document=[
-            summary(image, request.version, shared=shared.get(image.id, -1))
-            for image in everything
-            if test(image) and (request.flag("all") or image.references or image.id not in parents)
-        ]
-    )
+    with_manifests = request.flag("manifests")
+    found = []
+    for image in everything:
+        if not test(image) or (image.held and not image.names):
+            continue  # what is part of another's index is shown there
+        if not (request.flag("all") or image.references or image.id not in parents):
+            continue
+        users = len(engine.images.users(image.id)) if with_manifests else -1
+        line = summary(image, request.version, shared=shared.get(image.id, -1), containers=users)
+        if with_manifests:
+            index = next(filter(None, map(engine.images.index_of, image.names)), None)
+            line["Manifests"] = manifest_json.manifests(engine, image, index)
+            line["Descriptor"] = manifest_json.descriptor(engine, image, index)
+        found.append(line)
+    return Response(document=found)
 
 
 #: What an image's Config always had before 1.50; from then on only what the image itself says.
@@ -79,7 +89,7 @@ def _dangling(_: Engine, value: str) -> Callable[[Image], bool]:
     wanted = value.lower() in ("true", "1", "t")
     if not wanted and value.lower() not in ("false", "0", "f"):
         raise InvalidRequestError(f"invalid filter 'dangling={value}'")
-    return lambda image: wanted != bool(image.references)
+    return lambda image: wanted != bool(image.references or image.held)
 
 
 def _before(engine: Engine, value: str) -> Callable[[Image], bool]:
@@ -162,9 +172,9 @@ def summary(
 
 async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /images/{name}/json."""
-    image = engine.images.find(name)
+    image = engine.images.find(name, _platform(exchange))
     document = image.document
-    shown = {
+    shown: dict[str, Any] = {
         "Id": image.id,
         "RepoTags": list(image.references),
         "RepoDigests": list(image.digests),
@@ -186,7 +196,21 @@ async def inspect(engine: Engine, exchange: Exchange, name: str) -> Response:
     }
     if exchange.request.version < (1, 44):
         shown["VirtualSize"] = image.size
+    if exchange.request.flag("manifests"):
+        if exchange.request.text("platform"):
+            raise InvalidRequestError(
+                "conflicting options: manifests and platform are for one each"
+            )
+        index = engine.images.index_of(name)
+        shown["Manifests"] = manifest_json.manifests(engine, image, index)
+        shown["Descriptor"] = manifest_json.descriptor(engine, image, index)
     return Response(document=shown)
+
+
+def _platform(exchange: Exchange) -> Platform | None:
+    """The `platform` parameter, None without. Raises InvalidRequestError."""
+    text = exchange.request.text("platform")
+    return read_platform(text) if text else None
 
 
 def _graph(engine: Engine, image: Image) -> dict[str, str]:
@@ -200,8 +224,7 @@ def _graph(engine: Engine, image: Image) -> dict[str, str]:
 
 async def history(engine: Engine, exchange: Exchange, name: str) -> Response:
     """GET /images/{name}/history, the youngest entry first."""
-    del exchange
-    image = engine.images.find(name)
+    image = engine.images.find(name, _platform(exchange))
     sizes = [layer.size for layer in image.layers]
     entries = []
     for entry in image.document.get("history") or []:
@@ -297,16 +320,21 @@ async def tag(engine: Engine, exchange: Exchange, name: str) -> Response:
     repository, wanted = request.text("repo"), request.text("tag")
     if not repository:
         raise InvalidRequestError("repo must be given")
-    engine.images.tag(engine.images.find(name), f"{repository}:{wanted or 'latest'}")
+    image, index = engine.images.find(name), engine.images.index_of(name)
+    engine.images.tag(image, f"{repository}:{wanted or 'latest'}", index=index)
     return Response(201)
 
 
 async def remove(engine: Engine, exchange: Exchange, name: str) -> Response:
     """DELETE /images/{name}."""
     request = exchange.request
-    done = await engine.images.remove(
-        name, force=request.flag("force"), with_parents=not request.flag("noprune")
-    )
+    done: list[dict[str, str]] = []
+    for text in request.all("platforms"):
+        done += await engine.images.remove_platform(name, read_platform(text))
+    if not request.all("platforms"):
+        done = await engine.images.remove(
+            name, force=request.flag("force"), with_parents=not request.flag("noprune")
+        )
     return Response(document=done)
 
 

@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from engine.api.exchange import Exchange, Response
+from engine.api.transfer_handlers import read_platform
 from engine.errors import EngineError, InvalidRequestError, NotFoundError
 from engine.images.reference import parse_reference
 from engine.images.registry.auth import Credentials, decode_registry_auth
@@ -23,6 +24,7 @@ async def push(engine: Engine, exchange: Exchange, name: str) -> None:
     """POST /images/{name}/push; every tag of the repository where none is given."""
     request = exchange.request
     tag = request.text("tag")
+    platform = read_platform(request.text("platform")) if request.text("platform") else None
     credentials = decode_registry_auth(request.headers.get("x-registry-auth", ""))
     if tag:
         names = [f"{name}:{tag}"]
@@ -43,7 +45,7 @@ async def push(engine: Engine, exchange: Exchange, name: str) -> None:
     async with exchange.stream() as body:
         try:
             for one in sorted(names):
-                await engine.pusher.push(one, body.send_json, credentials)
+                await engine.pusher.push(one, body.send_json, credentials, platform)
         except EngineError as error:
             await body.send_json({"errorDetail": {"message": str(error)}, "error": str(error)})
 

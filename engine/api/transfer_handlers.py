@@ -12,13 +12,15 @@ import trio
 
 from engine.api.pipes import read_in_thread, send_from_thread
 from engine.errors import EngineError, InvalidRequestError
+from engine.images.indexes import read_index
 from engine.images.layers import remove_tree
 from engine.images.loading import Arrival
 from engine.images.model import Layer, chain_ids
+from engine.images.outgoing import outgoing, outgoing_index
 from engine.images.progress import Narrator
 from engine.images.pull import first_error
 from engine.images.registry.manifest import Platform, digest_of
-from engine.images.saving import Outgoing, Source, write_images
+from engine.images.saving import write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     from engine.api.engine import Engine
     from engine.api.exchange import Exchange
     from engine.images.compression import HashedReader
-    from engine.images.loading import Incoming, Member
+    from engine.images.loading import Incoming, IncomingGroup, Member
     from engine.images.model import Image
     from engine.images.progress import Meter
+    from engine.images.saving import Outgoing, OutgoingIndex
     from engine.images.store import Images
 
 
@@ -47,38 +50,55 @@ async def save(engine: Engine, exchange: Exchange) -> None:
 
 
 async def _save(engine: Engine, exchange: Exchange, names: list[str]) -> None:
-    chosen: dict[str, Outgoing] = {}
-    held: list[str] = []
+    platforms = [read_platform(text) for text in exchange.request.all("platform") if text]
+    shelf = _Shelf(engine.images)
     for name in names:
-        image = engine.images.find(name)
-        outgoing = _outgoing(engine.images, image, name)
-        known = chosen.get(image.id)
-        if known:
-            added = (one for one in outgoing.names if one not in known.names)
-            outgoing = replace(known, names=(*known.names, *added))
-        chosen[image.id] = outgoing
-        held += [*image.chain_ids, image.id, *(layer.blob for layer in image.layers)]
-    with engine.images.holding(*held):
+        shelf.take(name, platforms)
+    images = list(shelf.images.values())
+    with engine.images.holding(*shelf.held):
         async with exchange.stream("application/x-tar") as body:
-            await send_from_thread(body, partial(write_images, list(chosen.values())))
+            write = partial(write_images, images, indexes=list(shelf.indexes.values()))
+            await send_from_thread(body, write)
 
 
-def _outgoing(images: Images, image: Image, name: str) -> Outgoing:
-    """An image as it is written; under the name that it is asked for by, none if that is its id."""
-    folders = reversed(images.lower_dirs(image))
-    blobs = images.blobs
-    whole = all(layer.blob and blobs.has(layer.blob) for layer in image.layers)
-    sources = tuple(
-        Source(la.blob, blobs.size(la.blob), la.media_type, path=blobs.path(la.blob))
-        if la.blob and blobs.has(la.blob)
-        else Source(la.diff_id, la.size, folder=folder)
-        for folder, la in zip(folders, image.layers, strict=True)
-    )
-    manifest = b""
-    if whole and image.manifest and blobs.has(image.manifest):
-        manifest = blobs.read(image.manifest)
-    names = tuple(one for one in image.references if images.reference_of(name) == one)
-    return Outgoing(blobs.read(image.id), sources, names, manifest, image.manifest_type)
+class _Shelf:
+    """What is to be saved, each thing once; `held` must stay while it is."""
+
+    def __init__(self, images: Images) -> None:
+        self._store = images
+        self.images: dict[str, Outgoing] = {}
+        self.indexes: dict[str, OutgoingIndex] = {}
+        self.held: list[str] = []
+
+    def take(self, name: str, platforms: list[Platform]) -> None:
+        """An image under the name that it is asked for by, none if that is its id.
+
+        With all its platforms that are here where there are several, or those that are asked for.
+        """
+        complete = self._store.reference_of(name)
+        names = (complete,) if complete and "@" not in complete else ()
+        image, index = self._store.find(name), self._store.index_of(name)
+        here = [one for one in map(self._store.known, index.images) if one] if index else []
+        if platforms:
+            for platform in platforms:
+                self._one(self._store.find(name, platform), names)
+        elif index is None or len(here) < 2:
+            self._one(image, names)
+        else:
+            _, whole = outgoing_index(self._store, index, names)
+            for one in here:
+                self._one(one, names if one.id == image.id else (), inside=True)
+            known = self.indexes.get(index.id)
+            every = (*(known.names if known else ()), *names)
+            self.indexes[index.id] = replace(whole, names=tuple(dict.fromkeys(every)))
+
+    def _one(self, image: Image, names: tuple[str, ...], *, inside: bool = False) -> None:
+        known = self.images.get(image.id)
+        before, was = (known.names, known.inside) if known else ((), True)
+        every = tuple(dict.fromkeys((*before, *names)))
+        made = known or outgoing(self._store, image)
+        self.images[image.id] = replace(made, names=every, inside=inside and was)
+        self.held += [*image.chain_ids, image.id, *(layer.blob for layer in image.layers)]
 
 
 async def load(engine: Engine, exchange: Exchange) -> None:
@@ -92,14 +112,12 @@ async def load(engine: Engine, exchange: Exchange) -> None:
         async with exchange.stream() as body:
             narrator = Narrator(_nothing if request.flag("quiet") else body.send_json)
             try:
-                platform = _platform(wanted, engine.host.architecture)
-                found = await trio.to_thread.run_sync(arrival.images, platform)
-                for incoming in found:
-                    image = await _take(engine.images, incoming, narrator)
-                    lines = [
-                        f"Loaded image: {engine.images.tag(image, name)}" for name in incoming.names
-                    ]
-                    for line in lines or [f"Loaded image ID: {image.id}"]:
+                platform = read_platform(wanted) if wanted else None
+                found = await trio.to_thread.run_sync(
+                    arrival.images, engine.images.platform, platform
+                )
+                for group in found:
+                    for line in await _take_group(engine.images, group, narrator):
                         await body.send_json({"stream": f"{line}\n"})
             except EngineError as error:
                 await body.send_json({"errorDetail": {"message": str(error)}, "error": str(error)})
@@ -112,21 +130,33 @@ async def _nothing(_message: Any) -> None:
     pass
 
 
-def _platform(text: str, architecture: str) -> Platform:
-    """The `platform` parameter, JSON of the OCI platform as the CLI sends it, or os/arch."""
-    if not text:
-        return Platform("linux", architecture)
+def read_platform(text: str) -> Platform:
+    """The `platform` parameter, JSON of the OCI platform as the CLI sends it, or os/arch.
+
+    Raises InvalidRequestError.
+    """
     try:
         if text.startswith("{"):
             document = json.loads(text)
-            return Platform(
-                str(document["os"]),
-                str(document["architecture"]),
-                str(document.get("variant") or ""),
-            )
+            parts = (document["os"], document["architecture"], document.get("variant"))
+            text = "/".join(str(part) for part in parts if part)
         return Platform.parse(text)
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidRequestError(f"invalid platform: {text!r}") from error
+
+
+async def _take_group(images: Images, group: IncomingGroup, narrator: Narrator) -> list[str]:
+    """What one entry of an archive stands for, named; what is said of it."""
+    taken = {
+        one.digest or number: await _take(images, one, narrator)
+        for number, one in enumerate(group.images)
+    }
+    image, index = next(iter(taken.values())), None
+    if group.index:
+        ids = {str(digest): one.id for digest, one in taken.items()}
+        index = images.keep_index(group.index.raw, read_index(group.index, ids))
+    lines = [f"Loaded image: {images.tag(image, name, index=index)}" for name in group.names]
+    return lines or [f"Loaded image ID: {one.id}" for one in taken.values()]
 
 
 async def _take(images: Images, incoming: Incoming, narrator: Narrator) -> Image:

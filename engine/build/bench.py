@@ -46,7 +46,9 @@ class Used:
 class Bench:
     """One build's. `private` is a folder for secrets, in memory where the run folder is.
 
-    `platform` is what this host runs, `wanted` what the image is for.
+    `platform` is what this host runs, `wanted` what the image is for. Of a build for several platforms
+    each has a bench; they share `used`, number their steps from `first` on, and put `prefix` in front
+    of the stages' names.
     """
 
     images: Images
@@ -67,6 +69,8 @@ class Bench:
     wanted: Platform
     clock_ns: Callable[[], int]
     epoch: int | None = None
+    first: int = 1
+    prefix: str = ""
     stages: dict[int, StageBuilder] = field(default_factory=dict)
     used: dict[str, Used] = field(default_factory=dict)
 
@@ -100,37 +104,49 @@ class Bench:
     async def find(self, name: str, number: int, platform: Platform | None = None) -> Image:
         """An image by name, pulled if it is missing or `pull` asks for it. Raises EngineError.
 
-        For a platform that is not this host's, what is here under the name may be for another: then
-        it is pulled, and the name stays with what is here.
+        What is here under the name may be for another platform than the one to build for: then that is
+        pulled, and the name stays with what is here.
         """
-        foreign = platform is not None and platform.architecture != self.platform.architecture
-        here = None
-        try:
-            here = self.images.find(name)
-        except NotFoundError:
-            pass  # pulled below
-        if here is not None and not self.request.pull:
-            found = here.document.get("architecture")
-            if not (foreign and platform and found and found != platform.architecture):
-                return here
+        wanted = platform or self.platform
+        foreign = wanted.architecture != self.platform.architecture
+        here, fitting = self._here(name, wanted)
+        if fitting is not None and not self.request.pull:
+            return fitting
+        alone = here is not None and not foreign and self.images.index_of(name) is None
+        if here is not None and alone and not self.request.pull:
+            return here  # whoever runs it finds out
 
         async def report(message: dict[str, Any]) -> None:
             await self.tell(Fetched(number, message))
 
-        asked = str(platform) if foreign else ""
         try:
-            await self.pull(name, report, await self.auths_for(name), asked)
+            await self.pull(
+                name, report, await self.auths_for(name), str(wanted) if foreign else ""
+            )
         except EngineError as error:
             if name not in error.message:
                 error.message = f"{name}: {error.message}"
             if foreign and here is not None:
-                own = here.document.get("architecture")
-                error.message += f"; the {name} that is here is for linux/{own}, not {platform}"
+                error.message += f"; the {name} that is here is for {here.platform}, not {wanted}"
             raise
-        image = self.images.find(name)
-        if foreign and here is not None and here.references and image.id != here.id:
+        image = self._here(name, wanted)[1] or self.images.find(name)
+        named = foreign and here is not None and bool(here.references)
+        if here is not None and named and not self.images.means(name, here.id):
             self.images.tag(here, name, quiet=True)
         return image
+
+    def _here(self, name: str, wanted: Platform) -> tuple[Image | None, Image | None]:
+        """What a name stands for, and what of it is for a platform, or does not say for which."""
+        try:
+            here = self.images.find(name)
+        except NotFoundError:
+            return None, None
+        if not here.platform.architecture:
+            return here, here
+        try:
+            return here, self.images.find(name, wanted)
+        except NotFoundError:
+            return here, None
 
     async def auths_for(self, name: str) -> Mapping[str, Any]:
         """The credentials for an image's registry: the request's, or the client's if it is asked."""

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import trio
 
-from engine.build.bench import Bench
+from engine.build.bench import Bench, Used
 from engine.build.cache import MOMENT, BuildCache, Remembered
 from engine.build.checks import check, fails, report_checks
 from engine.build.context import receive, remove_tree
@@ -23,7 +23,7 @@ from engine.build.dockerfile import check_syntax, parse
 from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
 from engine.build.excerpt import find_excerpt
 from engine.build.given import Given
-from engine.build.platforms import local_platform, read_platform
+from engine.build.platforms import local_platform, read_platforms
 from engine.build.portable import FIELD, VERSION, export_cache, import_caches, steps_of
 from engine.build.prune import PruneRequest, prune
 from engine.build.request import BuildError, BuildRequest
@@ -32,6 +32,7 @@ from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
 from engine.errors import EngineError, InvalidRequestError, NotSupportedError, first_error
+from engine.images.outgoing import index_of_images
 from engine.images.reference import parse_reference
 
 if TYPE_CHECKING:
@@ -138,18 +139,20 @@ class Builder:
     async def _build(
         self, request: BuildRequest, material: Material, work: Path, tell: Tell, giver: Giver
     ) -> str:
-        wanted = _check(request)
-        platform = local_platform()
+        platform, platforms = local_platform(), _check(request)
         names = [parse_reference(tag).familiar for tag in request.tags]
         check_syntax(request.build_args.get("BUILDKIT_SYNTAX") or "", "build-arg BUILDKIT_SYNTAX")
         dockerfile = parse(material.dockerfile)
-        solution = solve(
-            dockerfile, request.build_args, platform, target=request.target,
-            labels=request.labels, contexts=request.contexts, wanted=wanted,
-        )  # fmt: skip
+        solutions = [
+            solve(
+                dockerfile, request.build_args, platform, target=request.target,
+                labels=request.labels, contexts=request.contexts, wanted=wanted,
+            )
+            for wanted in platforms
+        ]  # fmt: skip
         for name in request.not_honoured:
             await tell(Warned(f"{name} is not supported and has no effect"))
-        found = check(dockerfile, solution, material.ignored)
+        found = check(dockerfile, solutions[0], material.ignored)
         await report_checks(
             found,
             material.dockerfile,
@@ -159,27 +162,40 @@ class Builder:
         )
         if request.check:
             return ""
-        bench = Bench(
-            self._images, self.cache, self._runner, self._pull, tell, request, material, giver,
-            dockerfile, solution, work, self._private / work.name, self._cache_mounts,
-            self._mount_caches, platform, wanted, self._clock_ns, read_epoch(request),
-        )  # fmt: skip
+        benches: list[Bench] = []
+        used: dict[str, Used] = {}
+        for wanted, solution in zip(platforms, solutions, strict=True):
+            several = len(platforms) > 1
+            private = self._private / f"{work.name}-{len(benches)}"
+            bench = Bench(
+                self._images, self.cache, self._runner, self._pull, tell, request, material, giver,
+                dockerfile, solution, work, private, self._cache_mounts, self._mount_caches,
+                platform, wanted, self._clock_ns, read_epoch(request),
+                1 + sum(one.solution.steps for one in benches), f"{wanted} " if several else "",
+                used=used,
+            )  # fmt: skip
+            benches.append(bench)
         cache = ""
         try:
-            await import_caches(bench)
-            image = await _run_stages(bench)
+            await import_caches(benches[0])
+            images = await _run_platforms(benches)
             if request.cache_to == "image":
-                cache = (await export_cache(bench)).id
+                cache = (await export_cache(benches[0])).id
         finally:
-            bench.release()
-            remove_tree(bench.private)
+            benches[0].release()
+            for bench in benches:
+                remove_tree(bench.private)
+        made, index = images[0].id, None
+        if len(images) > 1:
+            index = index_of_images(self._images, images)
+            made = index.id
         for name in names:
-            self._images.tag(image, name)
-        if solution.unused_args:
-            unused = " ".join(solution.unused_args)
+            self._images.tag(images[0], name, index=index)
+        if solutions[0].unused_args:
+            unused = " ".join(solutions[0].unused_args)
             await tell(Warned(f"One or more build-args [{unused}] were not consumed"))
-        await tell(Built(image.id, tuple(names), cache))
-        return image.id
+        await tell(Built(made, tuple(names), cache))
+        return made
 
     async def prune(self, request: PruneRequest) -> tuple[list[str], int]:
         """Drop from the cache what is asked for: (keys, bytes freed). Raises InvalidRequestError."""
@@ -192,11 +208,11 @@ class Builder:
             await self.prune(PruneRequest(everything=True, most=share))
 
 
-def _check(request: BuildRequest) -> Platform:
-    """What cannot be honoured is refused by its name; the platform to build for."""
+def _check(request: BuildRequest) -> tuple[Platform, ...]:
+    """What cannot be honoured is refused by its name; the platforms to build for."""
     if request.squash:
         raise NotSupportedError("squash is not supported: use a multi-stage build")
-    return read_platform(request.platform, local_platform())
+    return read_platforms(request.platform, local_platform())
 
 
 def read_epoch(request: BuildRequest) -> int | None:
@@ -209,19 +225,44 @@ def read_epoch(request: BuildRequest) -> int | None:
     return int(text)
 
 
+async def _run_platforms(benches: list[Bench]) -> list[Image]:
+    """The image of each platform; they are made side by side. Raises the first EngineError.
+
+    What they have in common (stages FROM --platform=$BUILDPLATFORM) is made once, by way of the cache.
+    """
+    await benches[0].tell(Planned(sum(bench.solution.steps for bench in benches)))
+    if len(benches) == 1:
+        return [await _run_stages(benches[0])]
+    images: dict[int, Image] = {}
+
+    async def one(number: int) -> None:
+        images[number] = await _run_stages(benches[number])
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for number in range(len(benches)):
+                nursery.start_soon(one, number)
+    except BaseExceptionGroup as group:
+        failed, others = group.split(EngineError)
+        if failed is None or others is not None:
+            raise
+        raise first_error(failed) from None
+    return [images[number] for number in range(len(benches))]
+
+
 async def _run_stages(bench: Bench) -> Image:
     """All stages that the target needs; the image. Raises the first EngineError."""
     solution = bench.solution
-    await bench.tell(Planned(solution.steps))
-    for number, instruction in enumerate(solution.preamble, start=1):
+    for number, instruction in enumerate(solution.preamble, start=bench.first):
         await bench.tell(
             Began(Step(number, instruction.source, "", instruction.line), bench.clock_ns())
         )
         await bench.tell(Ended(number, bench.clock_ns()))
-    first = len(solution.preamble) + 1
+    first = len(solution.preamble) + bench.first
     alone = len(solution.all_stages) == 1
     for stage in solution.stages:
-        bench.stages[stage.index] = StageBuilder(bench, stage, first, stage.titles(alone=alone))
+        titles = stage.titles(alone=alone, prefix=bench.prefix)
+        bench.stages[stage.index] = StageBuilder(bench, stage, first, titles)
         first += 1 + len(stage.instructions)
     try:
         async with trio.open_nursery() as nursery:

@@ -6,25 +6,27 @@ is registered, so it is found from inside a container).
 
 from __future__ import annotations
 
-import platform as machine
 from pathlib import Path
 
 from engine.errors import InvalidRequestError, NotSupportedError
+from engine.images.platforms import local_platform
 from engine.images.registry.manifest import Platform
 
+__all__ = ["can_run", "check_runs", "local_platform", "read_platform", "read_platforms"]
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 #: QEMU's names of architectures, where they are not the platform's own.
 _QEMU = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "ppc64le": "ppc64le"}
 #: What a processor runs beside its own.
 _ALSO = {"amd64": ("386",)}
 
 
-def local_platform() -> Platform:
-    """What this host runs."""
-    name = machine.machine()
-    variant = "v7" if name == "armv7l" else ""
-    return Platform("linux", _ARCHITECTURES.get(name, name), variant)
+def read_platforms(text: str, own: Platform) -> tuple[Platform, ...]:
+    """The platforms that a request asks for, "linux/amd64,linux/arm64": each once, in order.
+
+    Raises InvalidRequestError, NotSupportedError.
+    """
+    asked = [part.strip() for part in text.split(",")]
+    return tuple(dict.fromkeys(read_platform(part, own) for part in asked if part or not text))
 
 
 def read_platform(text: str, own: Platform) -> Platform:
@@ -34,11 +36,6 @@ def read_platform(text: str, own: Platform) -> Platform:
     """
     if not text:
         return own
-    if "," in text:
-        raise NotSupportedError(
-            f"cannot build for {text} at once: an image is kept for one platform",
-            hint="build for one after the other, a tag each",
-        )
     try:
         wanted = Platform.parse(text)
     except ValueError as error:

@@ -53,10 +53,10 @@ class Stage:
         """How people call it."""
         return self.name or f"stage-{self.index}"
 
-    def titles(self, *, alone: bool) -> tuple[str, ...]:
+    def titles(self, *, alone: bool, prefix: str = "") -> tuple[str, ...]:
         """What people see for FROM and each instruction; "" for those that are not shown."""
         count = 1 + sum(one.name in VISIBLE for one in self.instructions)
-        prefix = f"{self.name} " if self.name else "" if alone else f"{self.label} "
+        prefix += f"{self.name} " if self.name else "" if alone else f"{self.label} "
         found, number = [f"[{prefix}1/{count}] {one_line(self.opening.source)}"], 1
         for one in self.instructions:
             number += one.name in VISIBLE

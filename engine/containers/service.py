@@ -39,6 +39,7 @@ from engine.errors import (
     NotFoundError,
     NotModifiedError,
 )
+from engine.images.registry.manifest import Platform
 from engine.networks.ports import protocol_warnings
 from engine.runtime.cgroups import tree
 
@@ -134,7 +135,7 @@ class Containers:
 
     async def create(self, request: ContainerRequest) -> Created:
         """Make a container. Raises NotFoundError (the image), ConflictError (the name), ..."""
-        image = self.images.find(request.config.image)
+        image = self.images.find(request.config.image, _platform(request.platform))
         check_against_host(request.host_config, self.host)
         container_id = secrets.token_hex(32)
         planned = plan_container(
@@ -428,6 +429,14 @@ class Containers:
         if point.type == "bind" and "create" not in point.options:
             check_bind(point.source, create=False)
         return point
+
+
+def _platform(text: str) -> Platform | None:
+    """The platform that a container's image is to be of, None for any. Raises InvalidRequestError."""
+    try:
+        return Platform.parse(text) if text else None
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from error
 
 
 def images_of(container: Container) -> set[str]:

@@ -12,13 +12,17 @@ import json
 import os
 import posixpath
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from engine.errors import HostLimitError, InvalidRequestError, NotSupportedError
 from engine.images.compression import GZIP_MAGIC, ZSTD_MAGIC, open_tar
+from engine.images.indexes import UNKNOWN
 from engine.images.registry.manifest import (
+    DOCKER_LIST,
+    OCI_INDEX,
     OCI_LAYER,
+    Descriptor,
     Index,
     Manifest,
     Platform,
@@ -51,8 +55,18 @@ class Incoming:
     config: bytes
     layers: tuple[Member, ...]
     media_types: tuple[str, ...]
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     manifest: tuple[bytes, str] | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingGroup:
+    """What goes by one name or several: an image, or those of an index that are in the tar."""
+
+    images: tuple[Incoming, ...]
+    names: tuple[str, ...]
+    index: Index | None = None
 
 
 class Arrival:
@@ -95,13 +109,15 @@ class Arrival:
                 target.write(chunk)
         self._members[name] = Member(path, f"sha256:{running.hexdigest()}", entry.size)
 
-    def images(self, platform: Platform) -> list[Incoming]:
-        """What there is. Raises InvalidRequestError, NotSupportedError for what is no image."""
-        if "manifest.json" in self._members:
-            return self._of_docker()
+    def images(self, own: Platform, wanted: Platform | None = None) -> list[IncomingGroup]:
+        """What there is: of an index the platform that is `wanted`, else all that are in the tar.
+
+        Raises InvalidRequestError, NotSupportedError for what is no image.
+        """
+        if "manifest.json" in self._members and not self._has_indexes():
+            return [IncomingGroup((one,), one.names) for one in self._of_docker()]
         if "index.json" in self._members:
-            index = self._index("index.json")
-            return self._of_oci(index, platform)
+            return self._of_oci(self._index("index.json"), own, wanted)
         if "repositories" in self._members:
             raise NotSupportedError(
                 "the archive is in the format of docker before 1.10, which is no longer read"
@@ -110,6 +126,13 @@ class Arrival:
             "the archive is no image: it has neither manifest.json nor index.json",
             hint="for a root file system use import",
         )
+
+    def _has_indexes(self) -> bool:
+        """Whether the OCI layout beside Docker's list says more than the list can."""
+        if "index.json" not in self._members:
+            return False
+        kinds = {entry.media_type for entry in self._index("index.json").manifests}
+        return not kinds.isdisjoint((OCI_INDEX, DOCKER_LIST))
 
     def member(self, name: str) -> Member:
         """A file by its name. Raises InvalidRequestError if there is none."""
@@ -155,23 +178,59 @@ class Arrival:
                 return Incoming(one.config, one.layers, kinds, one.names, manifest)
         return one
 
-    def _of_oci(self, index: Index, platform: Platform) -> list[Incoming]:
+    def _of_oci(self, top: Index, own: Platform, wanted: Platform | None) -> list[IncomingGroup]:
         notes = [entry.get("annotations") or {} for entry in self._json("index.json")["manifests"]]
-        found: dict[str, Incoming] = {}
-        for entry, note in zip(index.manifests, notes, strict=True):
-            chosen = self._manifest(entry.digest)
-            while isinstance(chosen, Index):
-                chosen = self._manifest(choose_manifest(chosen, platform).digest)
-            if entry.platform and entry.platform.os == "unknown":
+        found: dict[str, IncomingGroup] = {}
+        for entry, note in zip(top.manifests, notes, strict=True):
+            if entry.platform and entry.platform.os == UNKNOWN:
                 continue  # an attestation about an image, not one
-            layers = tuple(self._blob(layer.digest) for layer in chosen.layers)
-            config = self._bytes_of(self._blob(chosen.config.digest))
-            known = found.get(chosen.digest)
-            names = (*(known.names if known else ()), *_names(note))
-            kinds = tuple(layer.media_type for layer in chosen.layers)
-            manifest = (chosen.raw, chosen.media_type)
-            found[chosen.digest] = Incoming(config, layers, kinds, names, manifest)
+            known = found.get(entry.digest)
+            if known is None:
+                known = self._group(self._manifest(entry.digest), own, wanted)
+            names = (*known.names, *_names(note))
+            found[entry.digest] = replace(known, names=tuple(dict.fromkeys(names)))
         return list(found.values())
+
+    def _group(
+        self, top: Manifest | Index, own: Platform, wanted: Platform | None
+    ) -> IncomingGroup:
+        if isinstance(top, Manifest):
+            return IncomingGroup((self._incoming(top),), ())
+        inner = self._there(top.manifests[0]) if len(top.manifests) == 1 else None
+        if isinstance(inner, Index):
+            return self._group(inner, own, wanted)
+        if wanted is not None:
+            chosen = [choose_manifest(top, wanted)]
+        else:
+            images = [one for one in top.manifests if one.platform and one.platform.os != UNKNOWN]
+            chosen = images or list(top.manifests)
+        there = [(one, self._there(one)) for one in chosen]
+        members = [found for _, found in there if isinstance(found, Manifest)]
+        if not members:
+            missing = (wanted or own, chosen[0].digest if chosen else "any image")
+            raise InvalidRequestError(f"the archive lacks, for {missing[0]}, {missing[1]}")
+        return IncomingGroup(tuple(map(self._incoming, members)), (), top)
+
+    def _there(self, entry: Descriptor) -> Manifest | Index | None:
+        """A member of an index, None where the tar does not have it with all its layers.
+
+        Docker and podman save an index with the platforms that they have.
+        """
+        if not self._has(entry):
+            return None
+        found = self._manifest(entry.digest)
+        whole = isinstance(found, Index) or all(map(self._has, (found.config, *found.layers)))
+        return found if whole else None
+
+    def _has(self, entry: Descriptor) -> bool:
+        return f"blobs/{entry.digest.replace(':', '/', 1)}" in self._members
+
+    def _incoming(self, manifest: Manifest) -> Incoming:
+        layers = tuple(self._blob(layer.digest) for layer in manifest.layers)
+        config = self._bytes_of(self._blob(manifest.config.digest))
+        kinds = tuple(layer.media_type for layer in manifest.layers)
+        kept = (manifest.raw, manifest.media_type)
+        return Incoming(config, layers, kinds, manifest=kept, digest=manifest.digest)
 
     def _manifest(self, digest: str) -> Manifest | Index:
         return parse_manifest(self._bytes_of(self._blob(digest)), "", digest)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.images.registry.manifest import digest_of
+from engine.images.registry.manifest import Platform, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +65,8 @@ class Image:
     """A stored image. `document` is the whole config as in the OCI image-spec.
 
     `references` are its names with tags; `digests` those under which a registry has it (name@digest).
-    `manifest` is the blob of the manifest it came with, "" if it came with none.
+    `manifest` is the blob of the manifest it came with, "" if it came with none. `held` are names that
+    stand for an index in which it is, and for another of its images.
     """
 
     id: str
@@ -79,6 +80,17 @@ class Image:
     manifest: str = ""
     manifest_type: str = ""
     tagged_ns: int = 0
+    held: tuple[str, ...] = ()
+
+    @property
+    def platform(self) -> Platform:
+        """What it is for, as its config says."""
+        document = self.document
+        return Platform(
+            str(document.get("os") or "linux"),
+            str(document.get("architecture") or ""),
+            str(document.get("variant") or ""),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

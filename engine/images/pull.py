@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import trio
 
 from engine.errors import EngineError, InvalidRequestError, NotFoundError
+from engine.images.indexes import read_index
 from engine.images.layers import remove_tree
 from engine.images.model import Layer, chain_ids
 from engine.images.progress import Narrator
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from engine.events.bus import EventBus
     from engine.images.compression import HashedReader
+    from engine.images.indexes import ImageIndex
     from engine.images.model import Image
     from engine.images.progress import Meter, Report
     from engine.images.reference import Reference
@@ -58,6 +60,16 @@ class Order:
     reference: Reference
     wanted: Platform
     narrator: Narrator
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An image that is here now, under the digest its name has; `index` is what that digest is of."""
+
+    image: Image
+    digest: str
+    new: bool = False
+    index: Index | None = None
 
 
 class Puller:
@@ -98,16 +110,18 @@ class Puller:
             )
             try:
                 async with narrator.telling():
-                    image, digest, new = await self._from_somewhere(
+                    found = await self._from_somewhere(
                         reference, wanted, credentials or Credentials(), narrator
                     )
             except BaseExceptionGroup as group:
                 raise first_error(group) from group
-            self._images.remember_digest(image, reference, digest)
+            image, digest = found.image, found.digest
+            index = self._kept(found)
+            self._images.remember_digest(image, reference, digest, index)
             if not reference.digest:
-                self._images.tag(image, reference.familiar, quiet=True)
+                self._images.tag(image, reference.familiar, quiet=True, index=index)
             await narrator.say(f"Digest: {digest}")
-            what = "Downloaded newer image for" if new else "Image is up to date for"
+            what = "Downloaded newer image for" if found.new else "Image is up to date for"
             await narrator.say(f"Status: {what} {reference.familiar}")
             self._events.publish("image", "pull", reference.familiar, {"name": reference.familiar})
             return image
@@ -158,7 +172,7 @@ class Puller:
 
     async def _from_somewhere(
         self, reference: Reference, wanted: Platform, credentials: Credentials, narrator: Narrator
-    ) -> tuple[Image, str, bool]:
+    ) -> Fetched:
         """From the first mirror that has it, else from the registry itself."""
         *mirrors, last = endpoints_of(reference.registry, self.settings)
         for mirror in mirrors:
@@ -173,15 +187,23 @@ class Puller:
         async with open_endpoint(last, credentials, self.settings) as client:
             return await self._fetch(Order(client, reference, wanted, narrator))
 
-    async def _fetch(self, order: Order) -> tuple[Image, str, bool]:
-        """(the image, the digest its name has, whether anything is new)."""
+    def _kept(self, found: Fetched) -> ImageIndex | None:
+        """The index that the image came by, kept with the image as one of its members."""
+        if found.index is None:
+            return self._images.indexes.get(found.digest)
+        here = {one.manifest: one.id for one in self._images.all() if one.manifest}
+        here[found.image.manifest] = found.image.id
+        return self._images.keep_index(found.index.raw, read_index(found.index, here))
+
+    async def _fetch(self, order: Order) -> Fetched:
         reference = order.reference
         there = await self._known(order)
         if there:
-            return *there, False
+            return there
         found = await order.client.manifest(reference.path, reference.digest or reference.tag)
-        digest = found.digest
+        digest, index = found.digest, None
         if isinstance(found, Index):
+            index = found
             chosen = choose_manifest(found, order.wanted)
             found = await order.client.manifest(reference.path, chosen.digest)
         if not isinstance(found, Manifest):
@@ -189,9 +211,10 @@ class Puller:
         try:
             image = self._images.find(found.config.digest)
             self._images.lower_dirs(image)
-            return image, digest, False
         except NotFoundError:
             pass  # not here, or not whole
+        else:
+            return Fetched(replace(image, manifest=found.digest), digest, index=index)
         raw = await self._config(order.client, reference, found.config)
         diff_ids = _diff_ids(raw, found, reference)
         blobs = (layer.digest for layer in found.layers)
@@ -200,9 +223,9 @@ class Puller:
             image = self._images.add_raw(
                 raw, found.config.digest, layers, manifest=(found.raw, found.media_type)
             )
-            return image, digest, True
+            return Fetched(image, digest, new=True, index=index)
 
-    async def _known(self, order: Order) -> tuple[Image, str] | None:
+    async def _known(self, order: Order) -> Fetched | None:
         """The image here that the name means there, if a HEAD can tell: no pull is counted then."""
         reference = order.reference
         digest = reference.digest or await order.client.manifest_digest(
@@ -211,16 +234,11 @@ class Puller:
         if not digest:
             return None
         try:
-            image = self._images.find(f"{reference.familiar_name}@{digest}")
+            image = self._images.find(f"{reference.familiar_name}@{digest}", order.wanted)
             self._images.lower_dirs(image)
         except NotFoundError:
             return None
-        document = image.document
-        here = (document.get("os", "linux"), document.get("architecture", ""))
-        fits = here == (order.wanted.os, order.wanted.architecture)
-        if not fits or order.wanted.variant not in ("", document.get("variant", "")):
-            return None
-        return image, digest
+        return Fetched(image, digest)
 
     async def _config(
         self, client: RegistryClient, reference: Reference, config: Descriptor

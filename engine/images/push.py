@@ -16,6 +16,7 @@ import trio
 
 from engine.errors import EngineError, InvalidRequestError, NotFoundError
 from engine.images.compression import GzipWriter, open_tar
+from engine.images.indexes import made_index
 from engine.images.pack import pack_layer
 from engine.images.progress import Narrator
 from engine.images.pull import first_error
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from engine.events.bus import EventBus
+    from engine.images.indexes import ImageIndex, Member
     from engine.images.model import Image, Layer
     from engine.images.progress import Meter, Report
     from engine.images.reference import Reference
     from engine.images.registry.auth import Credentials
     from engine.images.registry.client import RegistryClient
+    from engine.images.registry.manifest import Platform
     from engine.images.store import Images
 
     Content = Callable[[], AsyncIterator[bytes]]
@@ -59,40 +62,98 @@ class Pusher:
         self.settings = settings or RegistrySettings()
         self._uploading = trio.CapacityLimiter(self.settings.uploads)
 
-    async def push(self, name: str, report: Report, credentials: Credentials) -> None:
-        """Push an image under one of its names. Raises NotFoundError, AccessDeniedError, ..."""
+    async def push(
+        self, name: str, report: Report, credentials: Credentials, platform: Platform | None = None
+    ) -> None:
+        """Push an image under one of its names: its index if all of that is here.
+
+        Of an index that has not come here whole, and where one is asked for, it is one platform's image.
+        Raises NotFoundError, AccessDeniedError, ...
+        """
         reference = parse_reference(name)
         if reference.digest:
             raise InvalidRequestError("cannot push a digest reference")
         try:
-            image = self._images.find(reference.familiar)
+            self._images.find(reference.familiar)
         except NotFoundError as error:
             raise NotFoundError(
                 f"An image does not exist locally with the tag: {reference.familiar}"
             ) from error
+        image = self._images.find(reference.familiar, platform)
+        index = self._images.index_of(reference.familiar)
+        members = self._members(index) if index and platform is None else []
         narrator = Narrator(report)
         host = f"{reference.host}/{reference.path}"
         await narrator.send({"status": f"The push refers to repository [{host}]"})
-        blobs = (layer.blob for layer in image.layers)
-        with self._images.holding(image.id, *image.chain_ids, *blobs):
+        sent = [one for _, one in members] or [image]
+        blobs = (layer.blob for one in sent for layer in one.layers)
+        chains = (chain for one in sent for chain in one.chain_ids)
+        pushed: ImageIndex | None = None
+        with self._images.holding(*(one.id for one in sent), *chains, *blobs):
             try:
                 async with (
                     narrator.telling(),
                     open_registry(reference.registry, credentials, self.settings) as client,
                 ):
-                    raw = await self._send(client, reference, image, narrator)
+                    if index and members:
+                        raw, pushed = await self._send_index(
+                            client, reference, index, members, narrator
+                        )
+                    else:
+                        raw, _ = await self._send(client, reference, image, narrator, reference.tag)
             except BaseExceptionGroup as group:
                 raise first_error(group) from group
         digest = digest_of(raw)
-        self._images.remember_digest(image, reference, digest)
+        self._images.remember_digest(image, reference, digest, pushed)
         await narrator.send({"status": f"{reference.tag}: digest: {digest} size: {len(raw)}"})
+        if index and not members and digest != index.id:
+            chosen = {"mediaType": image.manifest_type, "digest": digest, "size": len(raw)}
+            original = {"mediaType": index.media_type, "digest": index.id}
+            told = {
+                "manifestPushedInsteadOfIndex": True,
+                "originalIndex": original,
+                "selectedManifest": chosen,
+            }
+            await narrator.send({"progressDetail": {}, "aux": told})
         told = {"Tag": reference.tag, "Digest": digest, "Size": len(raw)}
         await narrator.send({"progressDetail": {}, "aux": told})
         self._events.publish("image", "push", reference.familiar, {"name": reference.familiar})
 
+    def _members(self, index: ImageIndex) -> list[tuple[Member, Image]]:
+        """The images of an index if all of it is here, attestations too; else nothing."""
+        found = [(one, self._images.known(one.image)) for one in index.members]
+        here = [(one, image) for one, image in found if image is not None]
+        return here if len(here) == len(found) else []
+
+    async def _send_index(
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        index: ImageIndex,
+        members: list[tuple[Member, Image]],
+        narrator: Narrator,
+    ) -> tuple[bytes, ImageIndex]:
+        """All images of an index, then the index: the one it is if its manifests are what it says."""
+        made: list[Member] = []
+        for member, image in members:
+            raw, kind = await self._send(client, reference, image, narrator)
+            made.append(replace(member, digest=digest_of(raw), size=len(raw), media_type=kind))
+        raw, pushed = self._images.blobs.read(index.id), index
+        if [one.digest for one in made] != [one.digest for one in index.members]:
+            raw, pushed = made_index(made)
+            self._images.replace_index(index, self._images.keep_index(raw, pushed))
+        await client.put_manifest(reference.path, reference.tag, raw, pushed.media_type)
+        return raw, pushed
+
     async def _send(
-        self, client: RegistryClient, reference: Reference, image: Image, narrator: Narrator
-    ) -> bytes:
+        self,
+        client: RegistryClient,
+        reference: Reference,
+        image: Image,
+        narrator: Narrator,
+        tag: str = "",
+    ) -> tuple[bytes, str]:
+        """One image, under a tag or by its digest alone; its manifest there, and what that is."""
         layers: list[Layer] = list(image.layers)
         for layer in layers:
             await narrator.say("Preparing", layer.diff_id[7:19])
@@ -117,10 +178,10 @@ class Pusher:
                 yield config
 
             await client.upload_blob(reference.path, image.id, content, len(config))
-        await client.put_manifest(reference.path, reference.tag, raw, kind)
+        await client.put_manifest(reference.path, tag or digest_of(raw), raw, kind)
         if changed.layers != image.layers or raw != self._kept(image):
             self._images.remember_blobs(changed, raw, kind)
-        return raw
+        return raw, kind
 
     async def _send_layer(
         self,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from engine.errors import EngineError
+from engine.images.indexes import Member
 from engine.images.pack import pack_layer
 from engine.images.registry.manifest import (
     OCI_CONFIG,
@@ -27,6 +28,8 @@ from engine.images.registry.manifest import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from engine.images.registry.manifest import Platform
 
 CHUNK = 1 << 18
 
@@ -44,20 +47,44 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An image to write: `layers` lowest first, `config` its bytes, `manifest` its bytes if it has one."""
+    """An image to write: `layers` lowest first, `config` its bytes, `manifest` its bytes if it has one.
+
+    `inside`: it is part of an index that is written too.
+    """
 
     config: bytes
     layers: tuple[Source, ...]
     names: tuple[str, ...]
     manifest: bytes = b""
     manifest_type: str = OCI_MANIFEST
+    inside: bool = False
+
+    def described(self, platform: Platform, image_id: str) -> Member:
+        """The image as a member of an index, by the manifest that is written of it."""
+        raw = self.manifest or _manifest(self)
+        kind = self.manifest_type if self.manifest else OCI_MANIFEST
+        return Member(digest_of(raw), len(raw), kind, platform, image_id)
 
 
-def write_images(images: Iterable[Outgoing], out: IO[bytes]) -> None:
+@dataclass(frozen=True, slots=True)
+class OutgoingIndex:
+    """An index to write under its names, after its images; `raw` its bytes."""
+
+    raw: bytes
+    media_type: str
+    names: tuple[str, ...]
+
+
+def write_images(
+    images: Iterable[Outgoing], out: IO[bytes], indexes: Iterable[OutgoingIndex] = ()
+) -> None:
     """Write the tar; what several images share is written once.
 
-    Raises EngineError if a layer is no longer what it was, OSError if nobody reads.
+    The images of `indexes` are among `images`, without a name in the layout's own index unless they
+    have one that no index has. Raises EngineError if a layer is no longer what it was, OSError if nobody reads.
     """
+    indexes = tuple(indexes)
+    inside = {name for one in indexes for name in one.names}
     written: set[str] = set()
     manifests: list[dict[str, Any]] = []
     index: list[dict[str, Any]] = []
@@ -73,7 +100,11 @@ def write_images(images: Iterable[Outgoing], out: IO[bytes]) -> None:
                     written.add(digest_of(content))
                     _write(archive, _member(digest_of(content)), content)
             kind = outgoing.manifest_type if outgoing.manifest else OCI_MANIFEST
-            index += _described(kind, manifest, outgoing.names)
+            own = tuple(name for name in outgoing.names if name not in inside)
+            if own or not outgoing.inside:
+                index += _described(kind, manifest, own)
+            if outgoing.inside and not outgoing.names:
+                continue  # Docker's own list has no place for platforms
             manifests.append(
                 {
                     "Config": _member(digest_of(outgoing.config)),
@@ -81,6 +112,11 @@ def write_images(images: Iterable[Outgoing], out: IO[bytes]) -> None:
                     "Layers": [_member(layer.digest) for layer in outgoing.layers],
                 }
             )
+        for one in indexes:
+            if digest_of(one.raw) not in written:
+                written.add(digest_of(one.raw))
+                _write(archive, _member(digest_of(one.raw)), one.raw)
+            index += _described(one.media_type, one.raw, one.names)
         top = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": index}
         _write(archive, "index.json", json.dumps(top).encode())
         _write(archive, "manifest.json", json.dumps(manifests).encode())

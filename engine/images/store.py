@@ -14,11 +14,15 @@ import trio
 
 from engine.errors import ConflictError, InvalidRequestError, NotFoundError
 from engine.images.blobs import BlobStore
+from engine.images.indexes import IndexTable, preferred
 from engine.images.layers import LayerStore, remove_tree
 from engine.images.model import Image, Layer, encode_config, going_with
+from engine.images.names import ImageNames, Target
 from engine.images.pack import measure
+from engine.images.platforms import local_platform
+from engine.images.records import ImageRecords
 from engine.images.reference import parse_reference
-from engine.images.registry.manifest import digest_of
+from engine.images.registry.manifest import digest_of, provides
 from engine.images.unpack import SIZE_LIMIT
 
 if TYPE_CHECKING:
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.events.bus import EventBus
+    from engine.images.indexes import ImageIndex
     from engine.images.reference import Reference
+    from engine.images.registry.manifest import Platform
     from engine.storage.database import Database
     from engine.storage.paths import Layout
 
@@ -44,12 +50,16 @@ class Images:
         database: Database,
         events: EventBus,
         layer_limit: int = SIZE_LIMIT,
+        platform: Platform | None = None,
     ) -> None:
         layout.scratch.mkdir(parents=True, exist_ok=True)
         self.scratch = layout.scratch
         self.blobs = BlobStore(layout.blobs, layout.scratch)
         self.layers = LayerStore(layout.layers, layout.scratch, database, layer_limit)
-        self._database = database
+        self.indexes = IndexTable(database)
+        self.platform = platform or local_platform()
+        self._names = ImageNames(database)
+        self._records = ImageRecords(database, self._names, self.indexes)
         self._events = events
         #: image ids that containers use; set by who knows (containers stand above images)
         self.users: Callable[[str], list[str]] = lambda _image_id: []
@@ -62,26 +72,48 @@ class Images:
 
     def all(self) -> list[Image]:
         """Every image, the newest first."""
-        rows = self._database.rows("SELECT id, document FROM images ORDER BY created_ns DESC")
-        names: dict[str, list[str]] = {}
-        for reference, image_id in self._database.rows(
-            "SELECT reference, image_id FROM image_references"
-        ):
-            names.setdefault(image_id, []).append(reference)
-        return [
-            self._image(image_id, document, names.get(image_id, [])) for image_id, document in rows
-        ]
+        return self._records.all()
 
-    def find(self, name: str) -> Image:
-        """By name[:tag], name@digest, id or a prefix of one. Raises NotFoundError."""
-        image = self._by_reference(name) or self._by_id(name)
+    def find(self, name: str, platform: Platform | None = None) -> Image:
+        """By name[:tag], name@digest, id (an image's or an index's) or a prefix of one.
+
+        Of an image for several platforms this host's, or the one that is asked for. Raises NotFoundError.
+        """
+        found = self._names.target(name)
+        image = self._records.get(found.image if found else name)
+        index = self.index_of(name)
+        if image is None and index is not None:
+            image = self._records.get(self._preferred(index))
         if image is None:
             raise NotFoundError(f"No such image: {name}")
-        return image
+        if platform is None or provides(image.platform, platform):
+            return image
+        for member in index.members if index else ():
+            other = self.known(member.image)
+            if other is not None and provides(member.platform, platform):
+                return other
+        raise NotFoundError(
+            f"image with reference {name} was found but does not provide the specified platform "
+            f"({platform})"
+        )
+
+    def index_of(self, name: str) -> ImageIndex | None:
+        """The index that a name, or the id of one, stands for; None for an image of one platform."""
+        found = self._names.target(name)
+        if found is None:
+            return (
+                None if ":" in name and not name.startswith("sha256:") else self.indexes.get(name)
+            )
+        return self.indexes.get(found.index) if found.index else None
+
+    def means(self, name: str, image_id: str) -> bool:
+        """Whether a name stands for an image, for whatever platform. Raises NotFoundError."""
+        index = self.index_of(name)
+        return self.find(name).id == image_id or (index is not None and image_id in index.images)
 
     def known(self, image_id: str) -> Image | None:
         """By its whole id; None if it is not here."""
-        return self._by_id(image_id) if image_id else None
+        return self._records.get(image_id) if image_id else None
 
     def lower_dirs(self, image: Image) -> tuple[str, ...]:
         """The unpacked layers, the topmost first. Raises NotFoundError if one is missing."""
@@ -93,26 +125,42 @@ class Images:
             paths.append(path)
         return tuple(reversed(paths))
 
-    def tag(self, image: Image, name: str, *, quiet: bool = False) -> str:
-        """Give an image a name; whoever had it loses it. Returns the complete familiar name."""
+    def tag(
+        self, image: Image, name: str, *, quiet: bool = False, index: ImageIndex | None = None
+    ) -> str:
+        """Give an image a name, or its index; whoever had it loses it. Returns the complete familiar name."""
         reference = parse_reference(name)
         if reference.digest:
             raise InvalidRequestError(f'cannot tag with a digest: "{name}"')
-        self._name(image, reference.familiar)
-        self._note(image.id, "$.tagged", time.time_ns())
+        self._name(image, reference.familiar, index)
+        self._records.note(image.id, "$.tagged", time.time_ns())
         if not quiet:
             self._events.publish("image", "tag", image.id, {"name": reference.familiar})
         return reference.familiar
 
-    def remember_digest(self, image: Image, reference: Reference, digest: str) -> None:
+    def remember_digest(
+        self, image: Image, reference: Reference, digest: str, index: ImageIndex | None = None
+    ) -> None:
         """Note that a registry has the image under this digest, so that it can be asked for by it."""
-        self._name(image, f"{reference.familiar_name}@{digest}")
+        self._name(image, f"{reference.familiar_name}@{digest}", index)
+
+    def keep_index(self, raw: bytes, index: ImageIndex) -> ImageIndex:
+        """Keep an index, for whoever names it next; what is known of its members stays known."""
+        self.blobs.put(raw)
+        return self.indexes.put(index)
+
+    def replace_index(self, old: ImageIndex, new: ImageIndex) -> None:
+        """Whatever names an index names another from now on, which holds the same images."""
+        image = self._preferred(new)
+        for reference in self._names.by_index().get(old.id, ()):
+            if "@" not in reference:
+                self._names.point(reference, Target(image, new.id))
 
     def remember_blobs(self, image: Image, manifest: bytes, kind: str) -> None:
         """Note the blobs that an image's layers are in a registry, and its manifest there."""
         layers = [[la.diff_id, la.blob, la.media_type, la.size] for la in image.layers]
-        self._note(image.id, "$.layers", layers)
-        self._note(image.id, "$.manifest", [self.blobs.put(manifest), kind])
+        self._records.note(image.id, "$.layers", layers)
+        self._records.note(image.id, "$.manifest", [self.blobs.put(manifest), kind])
 
     def repositories_with(self, blob: str, reference: Reference) -> list[str]:
         """Other repositories of the same registry that have a layer's blob, as far as we know."""
@@ -125,18 +173,13 @@ class Images:
         }
         return sorted(found)
 
-    def _note(self, image_id: str, key: str, value: Any) -> None:
-        self._database.execute(
-            "UPDATE images SET document = json_set(document, ?, json(?)) WHERE id = ?",
-            (key, json.dumps(value), image_id),
-        )
+    def _name(self, image: Image, reference: str, index: ImageIndex | None = None) -> None:
+        target = Target(self._preferred(index) or image.id, index.id) if index else Target(image.id)
+        self._names.point(reference, target)
 
-    def _name(self, image: Image, reference: str) -> None:
-        self._database.execute(
-            "INSERT INTO image_references (reference, image_id) VALUES (?, ?) "
-            "ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id",
-            (reference, image.id),
-        )
+    def _preferred(self, index: ImageIndex) -> str:
+        here = {one for one in index.images if self._records.get(one)}
+        return preferred(index, here, self.platform)
 
     def add(self, document: dict[str, Any], layers: tuple[Layer, ...], parent: str = "") -> Image:
         """Store an image whose layers are here already. Idempotent."""
@@ -163,14 +206,11 @@ class Images:
             "parent": parent,
             "manifest": [self.blobs.put(manifest[0]), manifest[1]] if manifest else ["", ""],
         }
-        self._database.execute(
-            "INSERT INTO images (id, created_ns, document) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (image_id, time.time_ns(), json.dumps(kept)),
-        )
+        self._records.insert(image_id, kept)
         if manifest:  # it may have been here without its blobs
-            self._note(image_id, "$.layers", kept["layers"])
-            self._note(image_id, "$.manifest", kept["manifest"])
-        image = self._by_id(image_id)
+            self._records.note(image_id, "$.layers", kept["layers"])
+            self._records.note(image_id, "$.manifest", kept["manifest"])
+        image = self._records.get(image_id)
         assert image is not None
         return image
 
@@ -200,7 +240,7 @@ class Images:
 
     def drop_draft(self, image: Image) -> None:
         """Forget an image that never had a name nor an event: what a build step ran from. Idempotent."""
-        self._database.execute("DELETE FROM images WHERE id = ?", (image.id,))
+        self._records.delete(image.id)
         self.blobs.remove(image.id)
 
     async def add_archive(self, raw: IO[bytes], document: dict[str, Any]) -> Image:
@@ -220,9 +260,8 @@ class Images:
         reference = self.reference_of(name)
         if reference:
             going = going_with(reference, image)
-            last = len(going) == len(image.names)
-            users = self.users(image.id)
-            if last and users and not force:
+            users = self._all_users(image)
+            if len(going) == len(image.names) and users and not force:
                 raise ConflictError(
                     f'conflict: unable to remove repository reference "{name}" (must force) - '
                     f"container {users[0][:12]} is using its referenced image {image.id[7:19]}"
@@ -231,26 +270,65 @@ class Images:
             self._check_deletable(image, force=force)
             going = list(image.names)
         done: list[dict[str, str]] = []
-        self._untag(going, image, done)
-        if self._delete(image.id, done, with_parents=with_parents):
+        others = self._untag(going, image, done)
+        gone = self._delete(image.id, done, with_parents=with_parents, held=not reference)
+        for other in others:
+            gone |= self._delete(other, done, with_parents=with_parents)
+        if gone:
             await self.sweep()
         return done
+
+    async def remove_platform(self, name: str, platform: Platform) -> list[dict[str, str]]:
+        """Remove one platform's image of what a name stands for; the name stays while others are left.
+
+        Raises ConflictError while it is in use, NotFoundError.
+        """
+        index = self.index_of(name)
+        image = self.find(name, platform)
+        if index is None or not any(self.known(one) for one in index.images if one != image.id):
+            return await self.remove(name)
+        if users := self.users(image.id):
+            raise ConflictError(
+                f"conflict: unable to delete {image.id[7:19]} (must be forced) - image is being "
+                f"used by container {users[0][:12]}"
+            )
+        for reference in image.names:  # of the index, they go over to another of its images
+            there = self.index_of(reference)
+            others = [one for one in there.images if one != image.id] if there else []
+            here = [one for one in others if self.known(one)]
+            if there and here:
+                self._names.point(
+                    reference, Target(preferred(there, here, self.platform), there.id)
+                )
+        done: list[dict[str, str]] = []
+        if self._delete(image.id, done, held=True):
+            await self.sweep()
+        return done
+
+    def _all_users(self, image: Image) -> list[str]:
+        """The containers of an image, and of those that go with it when its names go."""
+        indexes = filter(None, map(self.index_of, image.names))
+        members = {one for index in indexes for one in index.images} - {image.id}
+        return [user for one in (image.id, *sorted(members)) for user in self.users(one)]
 
     async def prune(
         self, *, dangling: bool = True, fits: Callable[[Image], bool] = lambda _image: True
     ) -> tuple[list[dict[str, str]], int]:
         """Remove images without a name (or all that no container uses); what and how many bytes.
 
-        An image without a name that others are built on is not dangling: it goes with them.
-        `fits` says which of them may go at all.
+        An image without a name that others are built on is not dangling: it goes with them; and so does
+        one that is part of an index that has a name. `fits` says which of them may go at all.
         """
         done: list[dict[str, str]] = []
         for image in self.all():
-            if self.users(image.id) or (dangling and image.references) or not fits(image):
+            if image.held and not image.names:
                 continue
-            if image.names or not self._has_children(image.id):
-                self._untag(list(image.names), image, done)
-                self._delete(image.id, done)
+            if self._all_users(image) or (dangling and image.references) or not fits(image):
+                continue
+            if image.names or not self._records.has_children(image.id):
+                others = self._untag(list(image.names), image, done)
+                for one in (image.id, *others):
+                    self._delete(one, done)
         freed = await trio.to_thread.run_sync(self.blobs.forget_partial, time.time() - 60)
         return done, freed + await self.sweep()
 
@@ -271,6 +349,12 @@ class Images:
         Blobs are not removed but made partial ones if they are to go `aside`.
         """
         needed = set(self._held).union(*(keeper() for keeper in self.keepers))
+        needed.update(self._names.by_index())
+        for index in self.indexes.all():
+            if any(map(self.known, index.images)):
+                needed.add(index.id)
+            elif index.id not in needed:
+                self.indexes.drop(index.id)
         for image in self.all():
             needed.update(image.chain_ids, [image.id, image.manifest])
             needed.update(layer.blob for layer in image.layers)
@@ -300,7 +384,7 @@ class Images:
     def _check_deletable(self, image: Image, *, force: bool) -> None:
         """Raises ConflictError in Docker's words."""
         users = self.users(image.id)
-        if self._has_children(image.id):
+        if self._records.has_children(image.id):
             how, why = "cannot be forced", "image has dependent child images"
         elif users:
             how = "cannot be forced" if force else "must be forced"
@@ -313,83 +397,44 @@ class Images:
         raise ConflictError(f"conflict: unable to delete {image.id[7:19]} ({how}) - {why}")
 
     def _delete(
-        self, image_id: str, done: list[dict[str, str]], *, with_parents: bool = True
+        self,
+        image_id: str,
+        done: list[dict[str, str]],
+        *,
+        with_parents: bool = True,
+        held: bool = False,
     ) -> bool:
         """Delete an image that has no name, no user and no child; then its parent, likewise.
 
-        True if anything was deleted.
+        One that is part of a named index goes only if asked for itself (`held`). True if anything was
+        deleted.
         """
-        image = self._by_id(image_id)
-        if image is None or image.names or self.users(image.id) or self._has_children(image.id):
+        image = self.known(image_id)
+        if image is None or image.names or (image.held and not held):
             return False
-        self._database.execute("DELETE FROM images WHERE id = ?", (image.id,))
+        if self.users(image.id) or self._records.has_children(image.id):
+            return False
+        self._records.delete(image.id)
         done.append({"Deleted": image.id})
         self._events.publish("image", "delete", image.id, {"name": image.id})
         if with_parents and image.parent:
             self._delete(image.parent, done)
         return True
 
-    def _has_children(self, image_id: str) -> bool:
-        query = "SELECT 1 FROM images WHERE json_extract(document, '$.parent') = ? LIMIT 1"
-        return bool(self._database.rows(query, (image_id,)))
-
-    def _untag(self, references: list[str], image: Image, done: list[dict[str, str]]) -> None:
+    def _untag(self, references: list[str], image: Image, done: list[dict[str, str]]) -> set[str]:
+        """Take names away; the other images of their indexes, which may have to go too."""
+        others: set[str] = set()
         for reference in references:
-            self._database.execute("DELETE FROM image_references WHERE reference = ?", (reference,))
+            index = self.index_of(reference)
+            others.update(index.images if index else ())
+            self._names.drop(reference)
             done.append({"Untagged": reference})
             self._events.publish("image", "untag", image.id, {"name": reference})
+        return others - {image.id}
 
     def reference_of(self, name: str) -> str | None:
         """The reference that a name means, if some image has it."""
-        try:
-            wanted = parse_reference(name)
-        except InvalidRequestError:
-            return None
-        at = f"{wanted.familiar_name}@{wanted.digest}" if wanted.digest else wanted.familiar
-        query = "SELECT reference FROM image_references WHERE reference = ?"
-        rows = self._database.rows(query, (at,))
-        return str(rows[0][0]) if rows else None
-
-    def _by_reference(self, name: str) -> Image | None:
-        rows = self._database.rows(
-            "SELECT image_id FROM image_references WHERE reference = ?",
-            (self.reference_of(name),),
-        )
-        return self._by_id(rows[0][0]) if rows else None
-
-    def _by_id(self, name: str) -> Image | None:
-        prefix = name.removeprefix("sha256:")
-        if not prefix or len(prefix) > 64 or set(prefix) - set("0123456789abcdef"):
-            return None
-        rows = self._database.rows(
-            "SELECT id, document FROM images WHERE id >= ? AND id < ?",
-            (f"sha256:{prefix}", f"sha256:{prefix}g"),
-        )
-        if len(rows) > 1:
-            raise InvalidRequestError(f"the image id {name} is ambiguous: give more of it")
-        if not rows:
-            return None
-        names = self._database.rows(
-            "SELECT reference FROM image_references WHERE image_id = ? ORDER BY reference",
-            (rows[0][0],),
-        )
-        return self._image(rows[0][0], rows[0][1], [row[0] for row in names])
-
-    def _image(self, image_id: str, document: str, references: list[str]) -> Image:
-        kept = json.loads(document)
-        layers = tuple(Layer(*fields) for fields in kept["layers"])
-        return Image(
-            image_id,
-            kept["config"],
-            layers,
-            references=tuple(name for name in references if "@" not in name),
-            size=sum(layer.size for layer in layers),
-            parent=kept["parent"],
-            digests=tuple(name for name in references if "@" in name),
-            manifest=kept.get("manifest", ["", ""])[0],
-            manifest_type=kept.get("manifest", ["", ""])[1],
-            tagged_ns=kept.get("tagged", 0),
-        )
+        return self._names.complete(name)
 
 
 def spool(folder: Path) -> IO[bytes]:

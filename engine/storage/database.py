@@ -61,6 +61,11 @@ SCHEMA_STEPS: tuple[str, ...] = (
     """,
     # What changes often, apart from what is as it was created: null until the first change.
     "ALTER TABLE containers ADD COLUMN state TEXT;",
+    # Images for several platforms: a name may stand for an index, whose members are images.
+    """
+    CREATE TABLE image_indexes (id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+    ALTER TABLE image_references ADD COLUMN index_id TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

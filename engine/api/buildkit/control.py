@@ -103,10 +103,11 @@ class Handlers:
         if build.image_id:
             names = build.attributes.get("name", "")
             image = self._engine.images.find(build.image_id)
+            index = self._engine.images.index_of(build.image_id)
             for name in filter(None, names.split(",")):
-                self._engine.images.tag(image, name)
+                self._engine.images.tag(image, name, index=index)
             response = {
-                "containerimage.digest": image.id, "containerimage.config.digest": image.id,
+                "containerimage.digest": build.image_id, "containerimage.config.digest": image.id,
                 "image.name": names,
             }  # fmt: skip
         return mapping(1, {key: value for key, value in response.items() if value})

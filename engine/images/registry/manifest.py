@@ -33,6 +33,14 @@ SIZE_LIMIT = 4 << 20
 #: More layers than overlayfs takes cannot run anyway.
 LAYER_LIMIT = 500
 
+#: Other names of architectures, as the uname command has them. Source: containerd's platforms package.
+ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+ARCHITECTURES = frozenset(
+    ("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x")
+)
+#: The variants that are meant where none is said.
+USUAL = {"arm64": "v8", "arm": "v7"}
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -50,10 +58,13 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """ "os/arch[/variant]" as in --platform. Raises ValueError."""
+        """ "os/arch[/variant]" as in --platform, or a known "arch" alone. Raises ValueError."""
         parts = text.lower().split("/")
+        if ALIASES.get(parts[0], parts[0]) in ARCHITECTURES:
+            parts.insert(0, "linux")
         if not 2 <= len(parts) <= 3 or not all(parts):
             raise ValueError(f'"{text}" is no platform: write os/arch or os/arch/variant')
+        parts[1] = ALIASES.get(parts[1], parts[1])
         return cls(*parts)
 
     def __str__(self) -> str:
@@ -136,6 +147,14 @@ def parse_manifest(raw: bytes, media_type: str, expected: str = "") -> Manifest 
             )
         return Manifest(kind, digest, raw, _descriptor(document.get("config")), layers)
     raise ManifestError(f'the registry sent a manifest of an unknown kind "{kind or "?"}"')
+
+
+def provides(offered: Platform, wanted: Platform) -> bool:
+    """Whether what is for one platform is what is asked for: any variant where none is said."""
+    if (offered.os, offered.architecture) != (wanted.os, wanted.architecture):
+        return False
+    usual = USUAL.get(wanted.architecture, "")
+    return not wanted.variant or wanted.variant == (offered.variant or usual)
 
 
 def choose_manifest(index: Index, wanted: Platform) -> Descriptor:

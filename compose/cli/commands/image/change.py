@@ -37,7 +37,9 @@ def rm(options: Options, invocation: Invocation) -> int:
     failed: list[str] = []
 
     def removal(name: str) -> Call:
-        return image_calls.remove_image(name, force=options.force, no_prune=options.no_prune)
+        return image_calls.remove_image(
+            name, force=options.force, no_prune=options.no_prune, platforms=options.platform
+        )
 
     session = invocation.session(quiet=True)
     require_platform(options, session, options.arguments)
@@ -94,7 +96,7 @@ COMMANDS = {
         (
             Flag("force", "f", help="Though a stopped container uses it; one that is not there is no error"),
             Flag("no-prune", help="Keep parents that have no name"),
-            Flag("platform", kind="strings", help="What it must be for, as in linux/arm64"),
+            Flag("platform", kind="strings", help="Its image for this platform alone, as in linux/arm64"),
         ),
         rm,
         least=1,

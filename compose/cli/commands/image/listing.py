@@ -38,7 +38,7 @@ def ls(options: Options, invocation: Invocation) -> int:
     from compose.operations.objects import ask, read_filters
 
     if options.tree:
-        raise UsageError("--tree is not supported: an image is kept for one platform")
+        return tree(options, invocation)
     filters = read_filters(options.filter)
     if options.arguments:
         filters.setdefault("reference", []).append(options.arguments[0])
@@ -70,6 +70,25 @@ def ls(options: Options, invocation: Invocation) -> int:
         return [str(row[name]) for name in fields]
 
     sys.stdout.write(formatted(rows, options.format, columns, cells, len(fields)))
+    return 0
+
+
+def tree(options: Options, invocation: Invocation) -> int:
+    """List images with what they have for each platform."""
+    from compose.cli.image_tree import tree_lines
+    from compose.engine_client import image_calls
+    from compose.operations.objects import ask, read_filters
+
+    for flag in ("digests", "format", "no_trunc", "quiet"):
+        if flag in options.given:
+            raise UsageError(f"--{flag.replace('_', '-')} cannot go with --tree: choose one")
+    filters = read_filters(options.filter)
+    if options.arguments:
+        filters.setdefault("reference", []).append(options.arguments[0])
+    call = image_calls.list_images(filters, everything=options.all, manifests=True)
+    items = ask(invocation.session(quiet=True), call) or []
+    items = sorted(items, key=lambda item: -int(item.get("Created") or 0))
+    sys.stdout.writelines(f"{line}\n" for line in tree_lines(items))
     return 0
 
 
@@ -128,7 +147,9 @@ def inspect(options: Options, invocation: Invocation) -> int:
 
     session = invocation.session(quiet=True)
     require_platform(options, session, options.arguments)
-    found = inspected(session, options.arguments, image_calls.inspect_image)
+    found = inspected(
+        session, options.arguments, lambda name: image_calls.inspect_image(name, options.platform)
+    )
     return show_documents(found, options.format)
 
 
@@ -140,7 +161,7 @@ def history(options: Options, invocation: Invocation) -> int:
 
     session = invocation.session(quiet=True)
     require_platform(options, session, options.arguments)
-    items = ask(session, image_calls.image_history(options.arguments[0])) or []
+    items = ask(session, image_calls.image_history(options.arguments[0], options.platform)) or []
     now = time.time()
     trunc = not options.no_trunc
     rows = [history_row(item, now, trunc=trunc, human=options.human) for item in items]
@@ -184,7 +205,7 @@ def require_platform(options: Options, session: Session, names: Iterable[str]) -
             check_platform(session, names, one)
 
 
-PLATFORM = Flag("platform", kind="text", help="What it must be for, as in linux/arm64")
+PLATFORM = Flag("platform", kind="text", help="Of an image that has several, as in linux/arm64")
 
 COMMANDS = {
     "ls": Command(
@@ -197,7 +218,7 @@ COMMANDS = {
             FORMAT,
             Flag("no-trunc", help="Shorten nothing"),
             Flag("quiet", "q", help="IDs alone"),
-            Flag("tree", help="Platforms as a tree; not supported"),
+            Flag("tree", help="An image's platforms as a tree"),
         ),
         ls,
         most=1,

@@ -42,7 +42,7 @@ def push(options: Options, invocation: Invocation) -> int:
         raise UsageError("--platform cannot go with --all-tags: push one image at a time")
     session = invocation.session(quiet=options.quiet)
     require_platform(options, session, [name])
-    full = operation(session, name, every=options.all_tags)
+    full = operation(session, name, every=options.all_tags, platform=options.platform)
     invocation.close()
     if options.quiet:
         print(full)
@@ -62,11 +62,11 @@ def save(options: Options, invocation: Invocation) -> int:
     session = invocation.session(quiet=True)
     require_platform(options, session, options.arguments)
     if options.output:
-        write_file(options.output, operation(session, options.arguments))
+        write_file(options.output, operation(session, options.arguments, options.platform))
     elif sys.stdout.isatty():
         raise UsageError("output to a terminal refused: use -o FILE, or redirect")
     else:
-        for piece in operation(session, options.arguments):
+        for piece in operation(session, options.arguments, options.platform):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     return 0

@@ -124,16 +124,25 @@ class Site:
     def connection(self) -> Connection:
         return Connection(self.engine.run_dir / "engine.sock")
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/x-tar"
+    ) -> Any:
         """One call that must succeed; its JSON."""
+        raw = self.raw(method, path, body, kind)
+        lines = [json.loads(line) for line in raw.splitlines() if line.strip()]
+        return lines[0] if len(lines) == 1 else lines
+
+    def raw(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/x-tar"
+    ) -> bytes:
+        """One call that must succeed; its body."""
         connection = self.connection()
         try:
-            connection.request(method, path, body, {"Content-Type": "application/x-tar"})
+            connection.request(method, path, body, {"Content-Type": kind})
             answer = connection.getresponse()
             raw = answer.read()
             assert answer.status < 300, f"{method} {path}: {answer.status} {raw!r}"
-            lines = [json.loads(line) for line in raw.splitlines() if line.strip()]
-            return lines[0] if len(lines) == 1 else lines
+            return raw
         finally:
             connection.close()
 

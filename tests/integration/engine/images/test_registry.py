@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from engine.images.registry.answers import AccessDeniedError, RegistryError
 from engine.images.registry.auth import Credentials
+from engine.images.registry.manifest import Platform
 from engine.images.registry.search import LoginRefusedError, login, search
 from engine.images.registry.settings import RegistrySettings
 from tests.fakes.registry import tar
@@ -167,7 +169,6 @@ def skopeo(*arguments: str) -> str:
 
 async def test_skopeo_and_we_read_each_others(store: Store, plain: Running, tmp_path: Path) -> None:
     from engine.images.loading import Arrival
-    from engine.images.registry.manifest import Platform
 
     name = f"{plain.host}/skopeo:1"
     image = await made(store, name, b"for skopeo")
@@ -191,7 +192,7 @@ async def test_skopeo_and_we_read_each_others(store: Store, plain: Running, tmp_
             arrival.receive(raw)
         (found,) = arrival.images(Platform("linux", "amd64"))
         assert found.names in (("x/y:1",), ("docker.io/x/y:1",))
-        assert [one.digest for one in found.layers]
+        assert [one.digest for one in found.images[0].layers]
     skopeo(
         "copy",
         "--dest-tls-verify=false",
@@ -212,3 +213,93 @@ async def test_an_image_made_by_umoci(store: Store, plain: Running, tmp_path: Pa
     skopeo("copy", "--dest-tls-verify=false", f"oci:{layout}:1", f"docker://{plain.host}/umoci:1")
     image = await store.pull(f"{plain.host}/umoci:1")
     assert store.content(image, "a/b") == b"umoci"
+
+
+async def index(store: Store, name: str) -> list[Image]:
+    """An image for two platforms, made here."""
+    from engine.images.outgoing import index_of_images
+
+    images = []
+    for architecture in ("amd64", "arm64"):
+        raw = io.BytesIO(tar({"arch": f"{architecture} {name}".encode()}))
+        document = {"architecture": architecture, "os": "linux", "config": {}}
+        images.append(await store.images.add_archive(raw, document))
+    store.images.tag(images[0], name, index=index_of_images(store.images, images))
+    return images
+
+
+async def test_an_index_is_pushed_whole_and_others_read_it(
+    store: Store, plain: Running, tmp_path: Path
+) -> None:
+    name = f"{plain.host}/several:1"
+    own, arm = await index(store, name)
+    await store.pusher.push(name, store.report, Credentials())
+    digest = next(one["aux"]["Digest"] for one in store.told if "aux" in one)
+    seen = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
+    assert [one["platform"]["architecture"] for one in seen["manifests"]] == ["amd64", "arm64"]
+    now = store.images.index_of(name)
+    assert now is not None
+    assert now.id == digest == store.images.index_of(f"{plain.host}/several@{digest}").id  # type: ignore[union-attr]
+    # skopeo's copy of all of it comes back as what it is, from its registry and as a layout.
+    copied = f"{plain.host}/copied:1"
+    skopeo(
+        "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false",
+        f"docker://{name}", f"docker://{copied}",
+    )  # fmt: skip
+    other = Store(tmp_path / "other", store.settings)
+    try:
+        assert (await other.pull(copied)).id == own.id
+        assert (await other.pull(copied, platform="linux/arm64")).id == arm.id
+        assert other.images.index_of(copied).id == digest  # type: ignore[union-attr]
+        onward = f"{plain.host}/onward:1"
+        other.images.tag(other.images.find(copied), onward, index=other.images.index_of(copied))
+        await other.pusher.push(onward, other.report, Credentials())
+        assert digest in str(other.told[-1])
+    finally:
+        other.close()
+
+
+async def test_of_an_index_that_is_not_here_whole_the_image_is_pushed(
+    store: Store, plain: Running, tmp_path: Path
+) -> None:
+    name = f"{plain.host}/part:1"
+    await index(store, name)
+    await store.pusher.push(name, store.report, Credentials())
+    other = Store(tmp_path / "other", store.settings)
+    try:
+        await other.pull(name)
+        part = f"{plain.host}/part:2"
+        other.images.tag(other.images.find(name), part, index=other.images.index_of(name))
+        await other.pusher.push(part, other.report, Credentials())
+        assert any(one.get("aux", {}).get("manifestPushedInsteadOfIndex") for one in other.told)
+        seen = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{part}"))
+        assert "manifests" not in seen
+    finally:
+        other.close()
+    arm = f"{plain.host}/part:arm"
+    store.images.tag(store.images.find(name), arm, index=store.images.index_of(name))
+    await store.pusher.push(arm, store.report, Credentials(), Platform("linux", "arm64"))
+    seen = json.loads(skopeo("inspect", "--config", "--tls-verify=false", f"docker://{arm}"))
+    assert seen["architecture"] == "arm64"
+
+
+async def test_all_of_an_index_in_skopeo_s_archive_is_loaded(
+    store: Store, plain: Running, tmp_path: Path
+) -> None:
+    from engine.images.loading import Arrival
+
+    name = f"{plain.host}/archived:1"
+    images = await index(store, name)
+    await store.pusher.push(name, store.report, Credentials())
+    target = f"oci-archive:{tmp_path}/all.tar:x/y:1"
+    skopeo("copy", "--all", "--src-tls-verify=false", f"docker://{name}", target)
+    arrival = Arrival(tmp_path / "arrival")
+    with (tmp_path / "all.tar").open("rb") as raw:
+        arrival.receive(raw)
+    (group,) = arrival.images(Platform("linux", "amd64"))
+    assert group.index is not None
+    assert group.names == ("x/y:1",)
+    configs = [json.loads(one.config) for one in group.images]  # skopeo writes configs anew
+    assert [tuple(one["rootfs"]["diff_ids"]) for one in configs] == [one.diff_ids for one in images]
+    (alone,) = arrival.images(Platform("linux", "amd64"), Platform("linux", "arm64"))
+    assert [json.loads(one.config)["architecture"] for one in alone.images] == ["arm64"]

@@ -14,6 +14,7 @@ from compose.errors import ProjectError
 from compose.model.build import Build
 from compose.model.files import FileGrant, FileSource
 from compose.model.project import Project
+from compose.model.record import changed
 from compose.model.service import Service
 from compose.operations.build_inputs import agents_of, gather_inputs
 from compose.operations.build_query import BuildOptions, build_query
@@ -135,12 +136,35 @@ def test_inputs(tmp_path: Path) -> None:
         (Build(privileged=True), "privileged"),
         (Build(entitlements=("security.insecure",)), "security.insecure"),
         (Build(isolation="hyperv"), "hyperv"),
-        (Build(platforms=("linux/amd64", "linux/arm64")), "one platform at a time"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(build: Build, said: str) -> None:
     with pytest.raises(ProjectError, match=said):
         build_query(*project_of(build), BuildOptions())
+
+
+@pytest.mark.parametrize(
+    ("own", "listed", "default", "every", "wanted"),
+    [
+        ("", ("linux/amd64", "linux/arm64"), "", True, "linux/amd64,linux/arm64"),
+        ("", ("linux/amd64", "linux/arm64"), "", False, None),
+        ("linux/arm64", ("linux/amd64", "linux/arm64"), "", True, "linux/amd64,linux/arm64"),
+        ("linux/arm64", ("linux/amd64", "linux/arm64"), "", False, "linux/arm64"),
+        ("", ("linux/amd64", "linux/arm64"), "linux/arm64", False, "linux/arm64"),
+        ("", ("linux/arm64",), "", False, "linux/arm64"),
+        ("linux/arm64", (), "", True, "linux/arm64"),
+        ("", (), "linux/arm64", True, "linux/arm64"),
+    ],
+)
+def test_build_makes_every_platform_and_up_the_one_to_run(
+    own: str, listed: tuple[str, ...], default: str, every: bool, wanted: str | None
+) -> None:
+    project, service = project_of(Build(platforms=listed))
+    service = changed(service, platform=own)
+    if default:
+        project = changed(project, environment={"DOCKER_DEFAULT_PLATFORM": default})
+    query = build_query(project, service, BuildOptions(every_platform=every))
+    assert query.get("platform") == wanted
 
 
 def test_bad_inputs_are_refused_by_name(tmp_path: Path) -> None:

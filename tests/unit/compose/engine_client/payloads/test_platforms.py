@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from compose.engine_client.payloads.platforms import fits, platform_of, read_platform
 from compose.errors import UsageError
-from compose.operations.image_platform import fits, platform_of, read_platform
 
 ARM = {"Os": "linux", "Architecture": "arm64", "Variant": "v8"}
 
