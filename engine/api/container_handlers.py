@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -230,14 +231,15 @@ async def logs(engine: Engine, exchange: Exchange, name: str) -> None:
         except NotFoundError:
             return True
 
-    batches = read_log(container, path, request, engine.containers.log_watch, ended)
-    first = await anext(batches, None)  # its errors come before the head
     kind = RAW_STREAM if terminal or query.version < (1, 42) else MULTIPLEXED_STREAM
-    async with exchange.stream(kind) as body:
-        if first is not None:
-            await body.send(_encode(first, request, terminal=terminal))
-            async for batch in batches:
-                await body.send(_encode(batch, request, terminal=terminal))
+    entries = read_log(container, path, request, engine.containers.log_watch, ended)
+    async with aclosing(entries) as batches:  # a client that goes is no collector's business
+        first = await anext(batches, None)  # its errors come before the head
+        async with exchange.stream(kind) as body:
+            if first is not None:
+                await body.send(_encode(first, request, terminal=terminal))
+                async for batch in batches:
+                    await body.send(_encode(batch, request, terminal=terminal))
 
 
 def _encode(batch: list[Entry], request: LogRequest, *, terminal: bool) -> bytes:

@@ -19,7 +19,7 @@ import trio
 from engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 API_VERSION, MIN_API_VERSION = "1.51", "1.24"
 RAW_STREAM = "application/vnd.docker.raw-stream"
@@ -113,7 +113,7 @@ class Exchange:
         self.answered = False
         self.hijacked = False
 
-    async def body(self) -> AsyncIterator[bytes]:
+    async def body(self) -> AsyncGenerator[bytes, None]:
         """The request's body in pieces."""
         if self._connection.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[]))

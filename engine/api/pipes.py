@@ -6,13 +6,13 @@ A pipe between the loop and the thread: neither has more than a pipe's worth of 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from engine.api.exchange import StreamedBody
 
@@ -22,8 +22,10 @@ CHUNK = 1 << 20
 _F_SETPIPE_SZ = 1031
 
 
-async def read_in_thread(body: AsyncIterator[bytes], read: Callable[[IO[bytes]], T]) -> T:
+async def read_in_thread(body: AsyncGenerator[bytes, None], read: Callable[[IO[bytes]], T]) -> T:
     """Run `read` in a thread on a file that has the body; its result. What it does not read is lost.
+
+    The body is closed.
 
     Raises what `read` raises.
     """
@@ -35,9 +37,11 @@ async def read_in_thread(body: AsyncIterator[bytes], read: Callable[[IO[bytes]],
 
     async def feed() -> None:
         async with trio.lowlevel.FdStream(writing) as pipe:
-            with suppress(trio.BrokenResourceError):  # it has read enough, or failed and says why
-                async for chunk in body:
-                    await pipe.send_all(chunk)
+            # A pipe that breaks: it has read enough, or failed and says why.
+            with suppress(trio.BrokenResourceError):
+                async with aclosing(body) as chunks:
+                    async for chunk in chunks:
+                        await pipe.send_all(chunk)
 
     # A thread is not cancelled: it ends because its file does, whatever became of the body.
     results: list[T] = []

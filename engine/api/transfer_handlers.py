@@ -24,7 +24,7 @@ from engine.images.saving import write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from engine.api.engine import Engine
     from engine.api.exchange import Exchange
@@ -212,10 +212,16 @@ async def _bring(
     return images.layers.size(chain_id)
 
 
+def _opened(images: Images, member: Member) -> BinaryIO:
+    """A member's file, or, where another layer is the same blob and has taken it there, the store's."""
+    try:
+        return member.path.open("rb")
+    except FileNotFoundError:
+        return open(images.blobs.path(member.digest), "rb")  # noqa: PTH123  # as the store opens its own
+
+
 def _unpack(images: Images, member: Member, meter: Meter) -> tuple[Path, str, int]:
-    # Two layers may be the same blob: the first has taken the file to the store.
-    path = member.path if member.path.exists() else images.blobs.path(member.digest)
-    with open(path, "rb") as raw:  # noqa: PTH123  # as the blob store opens its own
+    with _opened(images, member) as raw:
 
         def opened(reader: HashedReader) -> None:
             reader.passed = lambda: setattr(meter, "current", raw.tell())

@@ -19,7 +19,7 @@ import trio
 from engine.errors import InvalidRequestError, NotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from engine.containers.log_watch import LogWatch
     from engine.containers.model import Container, LogRequest
@@ -42,8 +42,8 @@ async def read_log(
     request: LogRequest,
     watch: LogWatch,
     ended: Callable[[], bool],
-) -> AsyncIterator[list[Entry]]:
-    """Batches of entries, oldest first; with `follow` until the container has ended.
+) -> AsyncGenerator[list[Entry], None]:
+    """Batches of entries, oldest first; with `follow` until the container has ended. To be closed.
 
     Raises NotSupportedError for a container that keeps no log.
     """

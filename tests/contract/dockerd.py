@@ -13,11 +13,11 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 #: Run as PID 1 of the namespaces: an own /proc and /run, loopback, then the daemon.
 FIRST_PROCESS = """
@@ -77,10 +77,21 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], path: Path, log: Pat
 
 
 def remove_cgroups(name: str) -> None:
-    """The daemon's cgroup parents, empty by now: its pid namespace is gone."""
-    for top in Path("/sys/fs/cgroup").glob(f"**/{name}"):
-        for folder in sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True):
+    """The daemon's cgroup parents, once the last process of its pid namespace has left them.
+
+    Other engines' cgroups come and go while we look. Raises RuntimeError if some stay for 10 seconds.
+    """
+    deadline = time.monotonic() + 10
+    while left := cgroups_of(name):
+        for folder in left:
             with suppress(OSError):
-                folder.rmdir()
-        with suppress(OSError):
-            top.rmdir()
+                os.rmdir(folder)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"cgroups of dockerd stay: {left}")
+        time.sleep(0.01)  # cgroup v1 has no event for the end of the last process
+
+
+def cgroups_of(name: str) -> list[str]:
+    """All folders below those named `name`, in every hierarchy, the deepest first."""
+    walked = os.walk("/sys/fs/cgroup", topdown=False)
+    return [folder for folder, _, _ in walked if name in folder.split("/")]

@@ -16,7 +16,7 @@ from engine.images.registry.connect import open_registry
 from engine.images.registry.settings import HUB, host_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from engine.images.registry.auth import Credentials
     from engine.images.registry.client import RegistryClient
@@ -92,7 +92,7 @@ async def login(address: str, credentials: Credentials, settings: RegistrySettin
         ) from error
 
 
-async def fetched(address: str) -> AsyncIterator[bytes]:
+async def fetched(address: str) -> AsyncGenerator[bytes, None]:
     """The bytes at a URL (docker import URL). Raises InvalidRequestError, RegistryError."""
     if not address.startswith(("http://", "https://")):
         address = f"http://{address}"

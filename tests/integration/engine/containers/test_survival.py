@@ -56,9 +56,10 @@ def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
 def pids_of(container_id: str) -> set[int]:
     """The processes in a container's cgroup, whichever hierarchy tracks it."""
     found: set[int] = set()
-    with suppress(OSError):  # one that goes while we look
-        for path in Path("/sys/fs/cgroup").glob(f"**/pycompose-*/{container_id}/cgroup.procs"):
-            found.update(int(line) for line in path.read_text().split())
+    for folder, _, _ in os.walk("/sys/fs/cgroup"):  # others come and go while we look
+        if folder.endswith(f"/{container_id}"):
+            with suppress(OSError):
+                found.update(map(int, Path(folder, "cgroup.procs").read_text().split()))
     return found
 
 
