@@ -210,8 +210,12 @@ class Volumes:
         return self._locks.setdefault(name, trio.Lock())
 
     async def fill(self, volume: Volume, root: Rootfs, target: str) -> None:
-        """First use: an empty volume gets what the image has at its place, owners and modes too."""
-        await trio.to_thread.run_sync(_fill, volume.source, root, target, self._layout.scratch)
+        """First use: an empty volume gets what the image has at its place, owners and modes too.
+
+        Of several containers that use it first at once, one fills it and the others wait for that.
+        """
+        async with self._lock(volume.name):
+            await trio.to_thread.run_sync(_fill, volume.source, root, target, self._layout.scratch)
 
     def _volume(self, name: str, created_ns: int, document: str) -> Volume:
         kept = json.loads(document)

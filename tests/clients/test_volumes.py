@@ -122,6 +122,25 @@ def test_options_labels_subpath_and_nocopy_of_the_long_form(client: docker.Docke
     client.volumes.get("tests-long").remove()
 
 
+def test_containers_made_at_once_fill_a_new_volume_once(client: docker.DockerClient) -> None:
+    made = "busybox mkdir /data && for n in $(seq 200); do echo $n > /data/$n; done"
+    text = f"FROM busybox:bench\nRUN {made}\n"
+    image, _ = client.images.build(fileobj=io.BytesIO(text.encode()), tag="tests/filling")
+
+    def make(_: int) -> str:
+        return client.containers.create(image.id, ["ls", "/data"], volumes=["tests-new:/data"]).id
+
+    with ThreadPoolExecutor(6) as makers:
+        containers = [client.containers.get(made) for made in makers.map(make, range(6))]
+    containers[0].start()
+    containers[0].wait()
+    assert len(containers[0].logs().split()) == 200
+    for container in containers:
+        container.remove()
+    client.volumes.get("tests-new").remove()
+    client.images.remove("tests/filling")
+
+
 def test_an_image_is_mounted_and_its_changes_are_the_containers(
     client: docker.DockerClient,
 ) -> None:
