@@ -57,7 +57,9 @@ def plan_images(
         ]  # fmt: skip
         beside += [(f"{name}:pre_start {at}", hook.image) for at, hook in enumerate(service.pre_start) if hook.image]  # fmt: skip
         for what, other in beside:
-            if other not in images and other not in pulled:
+            # What a service here builds comes with that service.
+            built = is_built(project, other) and policy.build is not False
+            if other not in images and other not in pulled and not built:
                 step = PullImage(id=f"pull {other}", cause="missing", service=what, image=other)
                 steps.append(step)
                 pulled[other] = step.id

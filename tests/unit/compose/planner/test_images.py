@@ -77,6 +77,23 @@ def test_image_mounts_are_pulled() -> None:
     assert text(one) == ["1. pull data:1 (missing)"]
 
 
+@pytest.mark.parametrize("build", [None, True])
+def test_image_mounts_that_a_service_builds_are_not_pulled(build: bool | None) -> None:
+    mounts = (Mount("image", "/m", "data:1"), Mount("image", "/n", "x-z"))
+    both = (
+        service("a", volumes=mounts),
+        service("b", image="data:1", build=Build(".")),
+        service("z", image="", build=Build(".")),
+    )
+    local = {"busybox": ObservedImage("1")}
+    plan = plan_images(project(*both), local, ImagePolicy(build=build), NOW)
+    steps = [f"{type(step).__name__} {step.image}" for step in plan.steps]  # type: ignore[union-attr]
+    first = ["BuildImage data:1"] if build else ["PullImage data:1"]
+    assert steps == [*first, "BuildImage x-z"]
+    never = plan_images(project(*both), local, ImagePolicy(build=False), NOW)
+    assert [step.id for step in never.steps] == ["pull data:1", "pull x-z"]
+
+
 def test_neither_image_nor_build() -> None:
     with pytest.raises(ProjectError, match='invalid service "a"'):
         text(service("a", image=""))
