@@ -26,7 +26,6 @@ Project = tuple[dict[str, str], str]
 EXAMPLES = int(os.environ.get("PYCOMPOSE_EXAMPLES", "12"))
 bounded = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     database=None,
     derandomize=EXAMPLES <= 12,
     suppress_health_check=list(HealthCheck),

@@ -181,7 +181,7 @@ def test_a_hook_before_the_start(person: Person, home: Path) -> None:
     write(home, {"web": script(text, init=True, pre_start=[hook, hook], **log)})
     person.does("up", "-d", cwd=home)
     while (home / "log/all").read_text().split() != ["before", "before", "start"]:
-        time.sleep(0.02)
+        time.sleep(0.02)  # the container writes: nothing tells when
     assert person.does("ps", "-aq", cwd=home).count("\n") == 1
     write(home, {"web": sleeping(pre_start=[{"command": ["sh", "-c", "echo no; exit 4"]}])})
     done = person.pycompose("up", "-d", "-t", "0", cwd=home)

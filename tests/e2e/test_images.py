@@ -50,7 +50,7 @@ class Shop:
         deadline = time.monotonic() + 20
         while not self.registry.stalled.is_set():
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.02)  # the registry's thread has no event of ours
 
     def close(self) -> None:
         """It answers no more. Idempotent."""
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_a_build_that_waits(
     deadline = time.monotonic() + 10
     while left := list((root / "tmp").iterdir()):
         assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+        time.sleep(0.05)  # the engine clears away after it has answered
 
 
 def test_an_engine_killed_while_it_unpacks_starts_clean(person: Person, shop: Shop) -> None:

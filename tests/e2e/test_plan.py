@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,8 +195,7 @@ def test_why_of_what_failed(person: Person, home: Path) -> None:
         },
     )
     person.pycompose("up", "-d", cwd=home)
-    while "Up " in person.does("ps", "oom", "ended", cwd=home):
-        time.sleep(0.05)
+    person.pycompose("wait", "oom", "ended", cwd=home)
     sick = person.does("why", "sick", cwd=home)
     assert "it is unhealthy: " in sick
     assert "exit 1: no luck" in sick

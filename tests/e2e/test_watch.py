@@ -53,7 +53,7 @@ def becomes(person: Person, home: Path, text: str, *command: str) -> None:
     end = time.monotonic() + 15
     while (found := inside(person, home, *command)) != text:
         assert time.monotonic() < end, found
-        time.sleep(0.05)
+        time.sleep(0.05)  # that a file has arrived is told by nothing but the file
 
 
 def test_files_are_synced_and_removed(person: Person, home: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_changed_while_nobody_watched(person: Person, home: Path) -> None:
     (home / "src/same").write_text("old")
     time.sleep(1.1)  # a container's time of creation has seconds
     person.does("up", "-d", cwd=home)
-    time.sleep(1.1)
+    time.sleep(1.1)  # as above
     (home / "src/later").write_text("new")
     with typed(person, "watch", "--no-up", cwd=home, terminal=False) as watch:
         watch.expect("Syncing")

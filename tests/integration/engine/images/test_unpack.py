@@ -258,7 +258,7 @@ KINDS = st.sampled_from(
 
 
 @given(st.lists(st.tuples(KINDS, NAMES, TARGETS), max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_archive_reaches_what_is_outside(members: list[tuple[bytes, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
@@ -287,7 +287,7 @@ NODES = st.dictionaries(
 
 
 @given(NODES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_packed_unpacked_and_packed_again_is_the_same(nodes: dict[str, bytes | str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder) / "1", Path(folder) / "2"

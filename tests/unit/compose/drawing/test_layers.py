@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.drawing.layers import depths, lay_out
@@ -23,7 +23,6 @@ def graphs(draw: st.DrawFn) -> Dependencies:
     return Dependencies("p", nodes, tuple(Edge(f"s{i:02}", f"s{j:02}") for i, j in chosen))
 
 
-@settings(deadline=None)  # on a busy machine a slow example is no fault
 @given(graphs())
 def test_boxes_lie_apart_and_lines_go_right(graph: Dependencies) -> None:
     layout = lay_out(graph, BOX, POINT, GAP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.logs.merging import fixed, merged, stamp
@@ -36,7 +36,6 @@ def pieces(source: list[list[str]]) -> Iterator[str]:
         yield "".join(f"{one}\n" for one in part)
 
 
-@settings(deadline=None)
 @given(logs())
 def test_all_lines_in_order_of_time_each_source_in_its_own(sources: list[list[list[str]]]) -> None:
     prefixes = [f"s{number}| " for number in range(len(sources))]

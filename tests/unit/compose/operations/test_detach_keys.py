@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.errors import UsageError
@@ -27,7 +27,6 @@ def test_keys_that_only_begin_like_the_sequence_are_sent_on() -> None:
     assert keys.detached
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=5)))
 def test_nothing_is_lost_without_the_sequence(pieces: list[bytes]) -> None:
     keys = DetachKeys(b"\xf0\xf1\xf2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.model import labels
@@ -10,7 +10,6 @@ from compose.operations.log_source import LogText, short_name
 from networking.wire.stdstream import encode_frame
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([1, 2]), st.sampled_from([b"a", b"b\n", b"c\r\n", b"d\ne", b"\xc3\xa4\n"])), max_size=8),
     st.integers(1, 20),

@@ -83,7 +83,7 @@ def projects(draw: st.DrawFn) -> Project:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(projects(), projects(), IMAGES, IMAGES, st.booleans(), st.booleans())
 def test_after_a_plan_there_is_nothing_to_do(
     first: Project,
@@ -102,7 +102,7 @@ def test_after_a_plan_there_is_nothing_to_do(
     assert planned(second, later, newer, **policy).steps == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(projects(), IMAGES)
 def test_creating_and_starting_apart_is_the_same_as_at_once(
     wanted: Project, images: dict[str, str]
