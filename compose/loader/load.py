@@ -127,7 +127,7 @@ def service_hash(service: Service) -> str:
 
 def document_hash(service: Mapping[str, Any]) -> str:
     """The same of a service's JSON document."""
-    from compose.loader.render import compact_json
+    from compose.loader.go_json import compact_json
 
     left_out = {"build", "pull_policy", "scale", "depends_on", "profiles"}
     parts = {key: value for key, value in service.items() if key not in left_out}

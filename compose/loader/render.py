@@ -1,11 +1,9 @@
-"""Documents as text, byte for byte as Go writes them: JSON, compact JSON, YAML. Pure."""
+"""Documents as YAML, byte for byte as Go writes it. Pure."""
 
 from __future__ import annotations
 
-import json
 import re
 
-from compose.errors import ProjectError
 from compose.loader import scalars
 from compose.loader.units import go_number
 
@@ -13,55 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
-
-_UNSAFE = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
-
-
-def compact_json(value: Any) -> str:
-    """JSON without any blank."""
-    return "".join(_json(value, None, ""))
-
-
-def indented_json(value: Any, indent: str = "  ") -> str:
-    """JSON with two blanks of indentation a level, or what is given."""
-    return "".join(_json(value, indent, "\n"))
-
-
-def _json(value: Any, indent: str | None, line: str) -> Iterator[str]:
-    if isinstance(value, dict | list) and value:
-        inner = line + indent if indent else ""
-        opening, closing = "{}" if isinstance(value, dict) else "[]"
-        separator = opening
-        for entry in value:
-            yield separator + inner
-            if isinstance(value, dict):
-                yield json_text(entry) + (": " if indent else ":")
-                yield from _json(value[entry], indent, inner)
-            else:
-                yield from _json(entry, indent, inner)
-            separator = ","
-        yield line + closing
-    elif isinstance(value, dict | list):
-        yield "{}" if isinstance(value, dict) else "[]"
-    else:
-        yield _json_scalar(value)
-
-
-def _json_scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return json_text(value)
-    if isinstance(value, float):
-        if not -float("inf") < value < float("inf"):
-            raise ProjectError(f"JSON has no number {value}: write it in quotes, or use YAML")
-        return re.sub(r"e([-+])0(\d)", r"e\1\2", go_number(value, smallest=-6))
-    return _WORDS[value] if value is None or isinstance(value, bool) else str(value)
-
-
-def json_text(text: str) -> str:
-    """A JSON string, with what HTML could misread escaped."""
-    return json.dumps(str(text), ensure_ascii=False).translate(_UNSAFE).replace("\x7f", "\x7f")
 
 
 def yaml_text(document: Mapping[str, Any]) -> str:
@@ -110,8 +59,8 @@ _OLD_BOOLEANS = frozenset(
     for low in ("y", "yes", "on", "n", "no", "off")
     for word in (low, low.capitalize(), low.upper())
 )
-#: What is written as an escape; characters beyond 16 bits too.
-_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+#: What is written as an escape; characters beyond 16 bits too. Compiled when a text is not ASCII.
+_UNPRINTABLE = r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
@@ -136,14 +85,21 @@ def _yaml_string(text: str, indent: str) -> str:
         "\n" in text
         and text[-1] != " "
         and " \n" not in text
-        and not _UNPRINTABLE.search(text.replace("\t", ""))
+        and _is_printable(text.replace("\t", ""))
     ):
         return _block(text, indent)
-    if _ambiguous(text) or "\n" in text or _UNPRINTABLE.search(text):
+    if _ambiguous(text) or "\n" in text or not _is_printable(text):
         return _double(text)
     if _is_plain(text):
         return text
     return "'" + text.replace("'", "''") + "'"
+
+
+def _is_printable(text: str) -> bool:
+    """Whether nothing of it is written as an escape."""
+    if text.isascii():
+        return text.replace("\n", "").isprintable()
+    return not re.search(_UNPRINTABLE, text)
 
 
 def _ambiguous(text: str) -> bool:
@@ -179,7 +135,7 @@ def _escaped(char: str) -> str:
     code = ord(char)
     if code < 0x20 or 0x7F <= code < 0xA0:
         return f"\\x{code:02X}"
-    if not _UNPRINTABLE.match(char):
+    if _is_printable(char):
         return char
     return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
 

@@ -93,7 +93,7 @@ def _target(
 
 
 def _dockerfile(build: Build) -> str:
-    if REMOTE.match(build.context):
+    if build.context.startswith(REMOTE):
         return build.dockerfile
     return os.path.normpath(os.path.join(build.context, build.dockerfile or "Dockerfile"))  # noqa: PTH118 -- a text, not a file
 

@@ -121,7 +121,7 @@ def _contexts(
 def context_of(value: str, where: str, folders: list[tuple[str, Path]]) -> str:
     """A named context as the engine takes it; a folder is added to `folders`. Raises ProjectError."""
     scheme, colon, _ = value.partition(":")
-    if value.startswith("docker-image://") or REMOTE.match(value):
+    if value.startswith(("docker-image://", *REMOTE)):
         return value
     if colon and scheme in ("oci-layout", "target"):
         raise ProjectError(f"{where}: {scheme} is not supported: give a folder or an image")

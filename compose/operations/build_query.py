@@ -74,7 +74,7 @@ def build_query(
         "memory": str(options.memory or ""),
         "ulimits": ulimits(build),
         "platform": platforms_of(project, service, every=options.every_platform),
-        "remote": build.context if REMOTE.match(build.context) else "",
+        "remote": build.context if build.context.startswith(REMOTE) else "",
         "progress": "events",
     }
     if query["remote"] and build.dockerfile:

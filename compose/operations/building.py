@@ -118,7 +118,7 @@ def _material(
     build = service.build
     assert build is not None
     flags = {"check": options.check, "no_cache_filter": uncached_stages(service, options)}
-    if REMOTE.match(build.context):
+    if build.context.startswith(REMOTE):
         text = build.dockerfile_inline or None
         inputs = gather_inputs(project, service, agents, text, **flags)
         if inputs.folders:

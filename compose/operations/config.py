@@ -76,7 +76,8 @@ def config_output(request: ConfigRequest) -> ConfigOutput:
         composed = _pinned(composed, request)
     if request.quiet:
         return ConfigOutput("", composed.warnings)
-    from compose.loader.render import indented_json, yaml_text
+    from compose.loader.go_json import indented_json
+    from compose.loader.render import yaml_text
 
     text = (
         indented_json(as_json(dict(composed.full)))
@@ -98,7 +99,8 @@ def _raw(request: ConfigRequest) -> ConfigOutput:
         tree = _pinned_tree(tree, request)
     if request.quiet:
         return ConfigOutput("", warnings)
-    from compose.loader.render import indented_json, yaml_text
+    from compose.loader.go_json import indented_json
+    from compose.loader.render import yaml_text
 
     if request.format == "json":
         raw = with_nulls(_without_empty_lists(tree) if load.normalize else tree)
@@ -220,7 +222,8 @@ def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
         }
         for name in sorted(found)
     }
-    from compose.loader.render import indented_json, yaml_text
+    from compose.loader.go_json import indented_json
+    from compose.loader.render import yaml_text
 
     if form == "json":
         return indented_json(table, "    ") + "\n\n"

@@ -181,7 +181,7 @@ def image_names(project: Project) -> tuple[str, ...]:
 
 def encode(document: object) -> str:
     """A document as the JSON text whose hash docker compose has in its labels."""
-    from compose.loader.render import compact_json
+    from compose.loader.go_json import compact_json
 
     return compact_json(document)
 

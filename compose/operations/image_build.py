@@ -111,7 +111,7 @@ def _context(
 ) -> tuple[BuildInputs, dict[str, Any], Iterator[bytes]]:
     """The inputs and parameters with those of the context, and its tar. Raises ProjectError."""
     query = dict(request.query)
-    if REMOTE.match(request.context) or request.context == "-":
+    if request.context.startswith(REMOTE) or request.context == "-":
         if inputs.folders:
             raise ProjectError("--build-context: folders go with a context that is a folder only")
         query |= {"dockerfile": request.dockerfile} if request.dockerfile else {}

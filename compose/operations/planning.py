@@ -5,6 +5,7 @@ That is kept by the client itself: it refuses to send anything but questions (GE
 
 from __future__ import annotations
 
+import re
 import time
 
 from compose.engine_client import calls
@@ -79,7 +80,8 @@ def preview(aim: Aim, session: Session) -> Preview:
         check_collision(project, observed, plan, told, collisions.append)
         anonymous = {
             one.id: any(
-                mount.type == "volume" and ANONYMOUS.fullmatch(mount.name) for mount in one.mounts
+                mount.type == "volume" and re.fullmatch(ANONYMOUS, mount.name)
+                for mount in one.mounts
             )
             for one in observed.containers
         }

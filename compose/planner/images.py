@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compose.planner.steps import Step
 
 DAY = 86400
-EVERY = re.compile(r"(\d+)(w|d|h|m|s)")
+EVERY = r"(\d+)(w|d|h|m|s)"
 SECONDS = {"w": 7 * DAY, "d": DAY, "h": 3600, "m": 60, "s": 1}
 
 
@@ -134,7 +134,7 @@ def refresh_age(service: Service, how: str) -> int | None:
         return None
     if how in ("daily", "weekly"):
         return DAY if how == "daily" else 7 * DAY
-    parts = EVERY.findall(how.removeprefix("every_"))
+    parts = re.findall(EVERY, how.removeprefix("every_"))
     if not how.startswith("every_") or "".join(a + b for a, b in parts) != how[len("every_") :]:
         raise ProjectError(
             f'services.{service.name}.pull_policy: "{how}" is none: use always, missing, never, '

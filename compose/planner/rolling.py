@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from compose.planner.steps import Step
 
 #: The name of a container that an update has put aside: its usual one, and the beginning of its id.
-RETIRED = re.compile(r"(.+)_retired_([0-9a-f]{12})")
+RETIRED = r"(.+)_retired_([0-9a-f]{12})"
 UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001, "us": 1e-6, "ns": 1e-9}
 
 
@@ -224,7 +224,7 @@ def plan_rollback(service: str, observed: Observed, timeout: int | None = None) 
         )  # fmt: skip
 
     for old in mine:
-        aside = RETIRED.fullmatch(old.name)
+        aside = re.fullmatch(RETIRED, old.name)
         if aside and old.id.startswith(aside[2]):
             new = named.get(aside[1])
             back = RenameContainer(
@@ -236,7 +236,7 @@ def plan_rollback(service: str, observed: Observed, timeout: int | None = None) 
     for old in mine:
         begun = [one for one in mine if one.name.startswith(f"{old.id[:12]}_")]
         needs = frozenset(step for one in begun for step in gone(one))
-        if begun and not old.is_running and not RETIRED.fullmatch(old.name):
+        if begun and not old.is_running and not re.fullmatch(RETIRED, old.name):
             started(old, old.name, needs)
     return Plan(tuple(in_order(steps)))
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from compose.planner.steps import Step
 
 #: The name of a container whose predecessor is still to be removed.
-UNFINISHED = re.compile(r"[0-9a-f]{12}_.+")
+UNFINISHED = r"[0-9a-f]{12}_.+"
 
 
 def plan_up(
@@ -201,7 +201,7 @@ class _Draft:
         name = container_name(self.project, service, container.number)
         made_by = self.halted.get(container.id, "")
         if container.name != name and (
-            UNFINISHED.fullmatch(container.name) or RETIRED.fullmatch(container.name)
+            re.fullmatch(UNFINISHED, container.name) or re.fullmatch(RETIRED, container.name)
         ):
             rename = RenameContainer(
                 id=f"rename {name}", cause="a replacement was interrupted", ref=container.id, name=name,

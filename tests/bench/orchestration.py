@@ -79,7 +79,9 @@ def main() -> None:
     """Parse arguments, run the rounds, print each table when it is done."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.orchestration")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tables", default=",".join(TABLES), help="which of %(default)s; any flatN")
+    parser.add_argument(
+        "--tables", default=",".join(TABLES), help="which of %(default)s; any flatN"
+    )
     parser.add_argument("--own-only", action="store_true", help="leave docker compose out")
     options = parser.parse_args()
     with ExitStack() as stack:

@@ -11,7 +11,8 @@ from compose.errors import UsageError
 
 def generate(options: Options, invocation: Invocation) -> int:
     """Write a Compose file of containers that are there."""
-    from compose.loader.render import indented_json, yaml_text
+    from compose.loader.go_json import indented_json
+    from compose.loader.render import yaml_text
     from compose.operations.generating import generate as operation
 
     if options.format not in ("yaml", "json"):

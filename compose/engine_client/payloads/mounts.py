@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from compose.model.service import Service
 
 #: What an engine calls a volume that nobody named.
-ANONYMOUS = re.compile("[0-9a-f]{64}")
+#: The name of a volume that nobody named.
+ANONYMOUS = "[0-9a-f]{64}"
 
 
 def volume_keys(
@@ -37,7 +38,7 @@ def volume_keys(
     named = {mount.target for mount in service.volumes if mount.source or mount.type != "volume"}
     kept = {mount.target for mount in service.volumes} | set(image_volumes)
     for old in inherited:
-        anonymous = old.type == "volume" and ANONYMOUS.fullmatch(old.name)
+        anonymous = old.type == "volume" and re.fullmatch(ANONYMOUS, old.name)
         if anonymous and old.target in kept and old.target not in named:
             mounts[old.target] = {
                 "Type": "volume", "Source": old.name, "Target": old.target, "ReadOnly": old.read_only,

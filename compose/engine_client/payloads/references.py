@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 #: A build context that the builder fetches itself.
-REMOTE = re.compile(r"(https?|git|ssh)://|git@|github\.com/")
+REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 DEFAULT_REGISTRY = "docker.io"
 #: What docker's configuration file calls Docker Hub.
 HUB_KEY = "https://index.docker.io/v1/"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
-EXITED = re.compile(r"\((-?\d+)\)")
+MOMENT = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)"
+EXITED = r"\((-?\d+)\)"
 
 
 def health_of(status: str) -> str:
@@ -19,7 +19,7 @@ def health_of(status: str) -> str:
 
 def exit_code_of(state: str, status: str) -> int | None:
     """The exit code in a status text: "Exited (3) 5 minutes ago"."""
-    found = EXITED.search(status) if state in ("exited", "dead") else None
+    found = re.search(EXITED, status) if state in ("exited", "dead") else None
     return int(found[1]) if found else None
 
 
@@ -33,7 +33,7 @@ def unix_text(moment: str, *, earlier: float = 0) -> str:
     """An RFC 3339 time as the seconds.nanoseconds that `since` and `until` take."""
     from datetime import datetime
 
-    found = MOMENT.fullmatch(moment)
+    found = re.fullmatch(MOMENT, moment)
     if found is None:
         return moment
     zone = "+00:00" if found[3] == "Z" else found[3]
