@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from compose.engine_client.payloads.container import ContainerSpec, container_labels, image_of
 from compose.engine_client.payloads.mounts import ANONYMOUS
@@ -144,7 +145,7 @@ class SimulatedEngine:
         mounts = []
         for mount in service.volumes:
             source = self.project.volumes[mount.source].name if mount.source else "a" * 64
-            assert source in self.volumes or ANONYMOUS.fullmatch(source), "a volume is missing"
+            assert source in self.volumes or re.fullmatch(ANONYMOUS, source), "a volume is missing"
             mounts.append(ObservedMount("volume", mount.target, source))
         container_id = self.new_id("container")
         self.made[step.name] = self.made[name] = container_id
