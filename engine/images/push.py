@@ -254,7 +254,7 @@ class Pusher:
                 with self._images.blobs.open(plain) as stream:
                     shutil.copyfileobj(open_tar(stream), writer, CHUNK)
             else:
-                pack_layer(folder, writer)  # type: ignore[arg-type]  # pack writes, nothing else
+                pack_layer(folder, writer)
             return writer.commit()
         except BaseException:
             writer.discard()

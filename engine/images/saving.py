@@ -177,7 +177,7 @@ def _write_layer(archive: tarfile.TarFile, source: Source) -> None:
             while chunk := stream.read(CHUNK):
                 checked.write(chunk)
     else:
-        pack_layer(source.folder, checked)  # type: ignore[arg-type]  # pack writes, nothing else
+        pack_layer(source.folder, checked)
     if (checked.size, checked.digest) != (source.size, source.digest):
         raise EngineError(
             f"the layer {source.digest} changed on disk", hint="build or pull the image again"
