@@ -12,6 +12,7 @@ from networking.linux.ruleset import EndpointRules, PortRules
 
 if TYPE_CHECKING:
     from networking.linux.netlink import Route
+    from networking.linux.sysctls import Sysctls
 
 
 def rules_of(request: dict[str, Any]) -> EndpointRules:
@@ -58,11 +59,12 @@ class BridgedFrames:
 
 
 def make_link(
-    route: Route, request: dict[str, Any], netns_fd: int, *, hairpin: bool = False
+    route: Route, sysctls: Sysctls, request: dict[str, Any], netns_fd: int, *, hairpin: bool = False
 ) -> None:
     """The veth pair or the macvlan. Raises OSError if the parent is not there.
 
-    Frames of a bridge that meet the firewall come back to a container that asks for its own port:
+    Our end has no IPv6 of its own: it only carries frames, and the kernel walks all IPv6 routes of
+    the host for each link that has one. Frames of a bridge that meet the firewall come back to a container that asks for its own port:
     `hairpin` lets them.
     """
     parent = links.index_of(request["link"])
@@ -71,41 +73,48 @@ def make_link(
     if request["kind"] == "macvlan":
         route.send(links.new_macvlan(parent, peer, request["mode"], request["mtu"]))
         return
-    route.send(links.new_veth(request["veth"], parent, peer, request["mtu"]))
-    if hairpin or request["isolated"]:
-        index = links.index_of(request["veth"])
-        isolated = request["isolated"]
-        name = request["veth"]
-        route.send(links.set_port(index, isolated=isolated, hairpin=hairpin, what=name))
+    name, isolated = request["veth"], request["isolated"]
+    route.send(links.new_veth(name, peer, request["mtu"]))
+    _set_ipv6(sysctls, name, enabled=False)
+    index = links.index_of(name)
+    batch = [links.join_bridge(index, parent, name)]
+    if hairpin or isolated:
+        batch.append(links.set_port(index, isolated=isolated, hairpin=hairpin, what=name))
+    route.send(*batch)
 
 
-def configure(inner: Route, request: dict[str, Any]) -> None:
+def configure(inner: Route, sysctls: Sysctls, request: dict[str, Any]) -> None:
     """Inside the container: sysctls, addresses, up, default routes."""
     name = request["interface"]
     index = links.index_of(name)
     addresses = [ip_interface(address) for address in request["addresses"]]
-    prepare_ipv6(name, enabled=any(address.version == 6 for address in addresses))
+    prepare_ipv6(sysctls, name, enabled=any(address.version == 6 for address in addresses))
     batch = [links.add_address(index, address, name) for address in addresses]
     for address in map(ip_address, request["extra_link_local"]):
         interface = ip_interface(f"{address}/{16 if address.version == 4 else 64}")
         batch.append(links.add_address(index, interface, name))
     inner.send(*batch, links.set_up(index, name), links.settle(index, name))
     for key, value in request["sysctls"].items():
-        _write(key, value)
+        sysctls.write(_path(key), value)
     routes = [links.default_route(index, ip_address(gateway)) for gateway in request["gateways"]]
     if routes:
         inner.send(*routes)
 
 
-def prepare_ipv6(link: str, *, enabled: bool) -> None:
+def prepare_ipv6(sysctls: Sysctls, link: str, *, enabled: bool) -> None:
     """Before the link is up: no IPv6 where nobody asked for it, and no waiting where somebody did.
 
     Addresses cannot clash (nobody may send with another's), so none is probed for.
     """
     for key, value in (("accept_ra", "0"), ("accept_dad", "0")) if enabled else ():
-        _write(f"net.ipv6.conf.{link}.{key}", value)
+        sysctls.write(f"ipv6/conf/{link}/{key}", value)
+    _set_ipv6(sysctls, link, enabled=enabled)
+
+
+def _set_ipv6(sysctls: Sysctls, link: str, *, enabled: bool) -> None:
+    """Whether a link speaks IPv6; a kernel without it need not be told no."""
     try:
-        _write(f"net.ipv6.conf.{link}.disable_ipv6", "0" if enabled else "1")
+        sysctls.write(f"ipv6/conf/{link}/disable_ipv6", "0" if enabled else "1")
     except OSError:
         if enabled:
             raise
@@ -140,23 +149,11 @@ def delete_link(route: Route, name: str) -> None:
             raise
 
 
-def _write(key: str, value: str) -> None:
-    """Set a sysctl "net.ipv4.conf.eth0.forwarding" of the namespace that this thread is in."""
-    try:
-        with open(f"/proc/sys/{_path(key)}", "w") as stream:
-            stream.write(value)
-    except OSError as error:
-        words = f"cannot set the sysctl {key} to {value}: {error.strerror}"
-        raise OSError(error.errno, words) from error
-
-
 def _path(key: str) -> str:
-    """Dots part the names, but for those of the interface: net.FAMILY.GROUP.INTERFACE.NAME."""
+    """A key below net/. Dots part its names, but for the interface's: net.FAMILY.GROUP.INTERFACE.NAME."""
     if "/" in key:
-        return key
+        return key.removeprefix("net/")
     family, _, rest = key.removeprefix("net.").partition(".")
     group, _, rest = rest.partition(".")
     interface, _, name = rest.rpartition(".")
-    return (
-        f"net/{family}/{group}/{interface}/{name}" if interface else f"net/{family}/{group}/{name}"
-    )
+    return f"{family}/{group}/{interface}/{name}" if interface else f"{family}/{group}/{name}"

@@ -46,7 +46,7 @@ RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNEIGH, RTM_DELNEIGH = 20, 24, 25
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
 IFLA_PROTINFO, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 12, 18, 20, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
-IFLA_MACVLAN_MODE = 1
+IFLA_MACVLAN_MODE, IFLA_BR_MCAST_SNOOPING = 1, 23
 IFLA_VXLAN_ID, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 1, 4, 7, 15
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_F_NODAD = 1, 2, 8, 2
@@ -73,11 +73,16 @@ def header(*, up: bool = False, index: int = 0, family: int = 0) -> bytes:
 
 
 def new_bridge(name: str, mtu: int = 0) -> Message:
-    """A bridge, up."""
+    """A bridge, up, that sends multicast to every port.
+
+    So does one that snoops while nobody on it queries, as on Docker's; but each new port has it take
+    up the timers of all the others.
+    """
     body = header(up=True) + text(IFLA_IFNAME, name)
     if mtu:
         body += number(IFLA_MTU, mtu)
-    body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
+    data = attribute(IFLA_INFO_DATA, byte(IFLA_BR_MCAST_SNOOPING, 0))
+    body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge") + data)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"add bridge {name}")
 
 
@@ -90,17 +95,23 @@ class Peer:
     mac: bytes
 
 
-def new_veth(name: str, bridge_index: int, peer: Peer, mtu: int = 0) -> Message:
-    """A veth pair in one message: our end on the bridge and up, the peer in the namespace."""
+def new_veth(name: str, peer: Peer, mtu: int = 0) -> Message:
+    """A veth pair in one message: our end, not up yet, the peer in the namespace."""
     inner = header() + text(IFLA_IFNAME, peer.name) + number(IFLA_NET_NS_FD, peer.netns_fd)
     inner += attribute(IFLA_ADDRESS, peer.mac)
-    body = header(up=True) + text(IFLA_IFNAME, name) + number(IFLA_MASTER, bridge_index)
+    body = header() + text(IFLA_IFNAME, name)
     if mtu:
         body += number(IFLA_MTU, mtu)
         inner += number(IFLA_MTU, mtu)
     data = attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, inner))
     body += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth") + data)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"add veth {name}")
+
+
+def join_bridge(index: int, bridge_index: int, what: str) -> Message:
+    """A link on a bridge and up."""
+    body = header(up=True, index=index) + number(IFLA_MASTER, bridge_index)
+    return Message(RTM_SETLINK, 0, body, f"put {what} on its bridge")
 
 
 def new_macvlan(parent_index: int, peer: Peer, mode: str, mtu: int = 0) -> Message:

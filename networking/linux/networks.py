@@ -16,6 +16,7 @@ from networking.linux.ruleset import NetworkRules
 
 if TYPE_CHECKING:
     from networking.linux.netlink import Route
+    from networking.linux.sysctls import Sysctls
 
 #: How every engine's links say whose they are: the table's name, which carries the engine's id.
 OWNER = "pycompose-"
@@ -64,18 +65,18 @@ def make_bridge(route: Route, request: dict[str, Any]) -> Bridge:
     return Bridge(new=False, ours=found.alias == request["table"])
 
 
-def configure_bridge(route: Route, request: dict[str, Any]) -> None:
+def configure_bridge(route: Route, sysctls: Sysctls, request: dict[str, Any]) -> None:
     """Addresses, sysctls and the VXLAN device; what is so already stays so."""
     name = request["link"]
     index = links.index_of(name)
     addresses = [ip_interface(address) for address in request["gateways"]]
     batch = [links.add_address(index, address, name) for address in addresses]
-    _set_ipv6(name, enabled=request["ipv6"])
+    _set_ipv6(sysctls, name, enabled=request["ipv6"])
     # Published ports on 127.0.0.1 are routed to the bridge; the guard chain stops who is on it.
-    write_sysctl(f"ipv4/conf/{name}/route_localnet", "1")
+    sysctls.write(f"ipv4/conf/{name}/route_localnet", "1")
     route.send(links.set_up(index, name), *batch)
     if request["ipv6"] and not request["internal"]:
-        _forward_ipv6()
+        _forward_ipv6(sysctls)
     if request.get("vxlan"):
         _add_vxlan(route, request, index)
 
@@ -107,49 +108,30 @@ def _add_vxlan(route: Route, request: dict[str, Any], bridge: int) -> None:
     route.send(*(links.flood_to(index, ip_address(peer)) for peer in vxlan["peers"]))
 
 
-def _set_ipv6(link: str, *, enabled: bool) -> None:
-    if not os.path.isdir(f"/proc/sys/net/ipv6/conf/{link}"):
+def _set_ipv6(sysctls: Sysctls, link: str, *, enabled: bool) -> None:
+    if not os.path.isdir("/proc/sys/net/ipv6"):
         if enabled:
             raise OSError(errno.EAFNOSUPPORT, "this kernel has no IPv6: leave enable_ipv6 out")
         return
-    write_sysctl(f"ipv6/conf/{link}/accept_ra", "0")
-    write_sysctl(f"ipv6/conf/{link}/accept_dad", "0")
-    write_sysctl(f"ipv6/conf/{link}/disable_ipv6", "0" if enabled else "1")
+    sysctls.write(f"ipv6/conf/{link}/accept_ra", "0")
+    sysctls.write(f"ipv6/conf/{link}/accept_dad", "0")
+    sysctls.write(f"ipv6/conf/{link}/disable_ipv6", "0" if enabled else "1")
 
 
-def forward_packets() -> None:
+def forward_packets(sysctls: Sysctls) -> None:
     """The host routes IPv4 between its links."""
-    if read_sysctl("ipv4/ip_forward") != "1":
-        write_sysctl("ipv4/ip_forward", "1")
+    if sysctls.read("ipv4/ip_forward") != "1":
+        sysctls.write("ipv4/ip_forward", "1")
 
 
-def _forward_ipv6() -> None:
+def _forward_ipv6(sysctls: Sysctls) -> None:
     """The host routes IPv6; links that get their address by router advertisements go on doing so.
 
     Forwarding makes a link ignore them at accept_ra 1; 2 means "even then" (ip-sysctl.rst).
     """
-    if read_sysctl("ipv6/conf/all/forwarding") == "1":
+    if sysctls.read("ipv6/conf/all/forwarding") == "1":
         return
-    for link in os.listdir("/proc/sys/net/ipv6/conf"):
-        if link not in ("all", "lo") and read_sysctl(f"ipv6/conf/{link}/accept_ra") == "1":
-            write_sysctl(f"ipv6/conf/{link}/accept_ra", "2")
-    write_sysctl("ipv6/conf/all/forwarding", "1")
-
-
-def read_sysctl(name: str) -> str:
-    """A value below net/ of this network namespace; "" if the kernel has none of that name."""
-    try:
-        with open(f"/proc/sys/net/{name}") as stream:
-            return stream.read().strip()
-    except OSError:
-        return ""
-
-
-def write_sysctl(name: str, value: str) -> None:
-    """Set a value below net/. Raises OSError that names it."""
-    try:
-        with open(f"/proc/sys/net/{name}", "w") as stream:
-            stream.write(value)
-    except OSError as error:
-        words = f"cannot set the sysctl net/{name} to {value}: {error.strerror}"
-        raise OSError(error.errno, words) from error
+    for link in sysctls.names("ipv6/conf"):
+        if link not in ("all", "lo") and sysctls.read(f"ipv6/conf/{link}/accept_ra") == "1":
+            sysctls.write(f"ipv6/conf/{link}/accept_ra", "2")
+    sysctls.write("ipv6/conf/all/forwarding", "1")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from networking.linux import endpoints, leftovers, links, networks, nft, ruleset
 from networking.linux.inner import redirect_names
 from networking.linux.netlink import Route, inside
+from networking.linux.sysctls import Sysctls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ class Worker:
         self.route = Route()
         self.rules = nft.Tables()
         self.name: socket.socket | None = None  # the engine's, held
+        self.sysctls = Sysctls()
         self.bridged = endpoints.BridgedFrames()
         self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
             "begin": self.begin,
@@ -60,7 +62,7 @@ class Worker:
 
         An earlier engine's may be of another layout, in which no element of ours has a place.
         """
-        networks.forward_packets()
+        networks.forward_packets(self.sysctls)
         name = request["table"]
         found = any(there == name for _, there in nft.tables())
         if not found:  # without a word of deletion, which the kernel takes its time for
@@ -102,7 +104,7 @@ class Worker:
         """A bridge with its gateways, known to the rules. Tells whether it is ours to delete."""
         bridge = networks.make_bridge(self.route, request)
         try:
-            networks.configure_bridge(self.route, request)
+            networks.configure_bridge(self.route, self.sysctls, request)
             batch = ruleset.network(request["table"], networks.rules_of(request))
             self.rules.apply(batch)
         except OSError:
@@ -126,9 +128,9 @@ class Worker:
             self.rules.apply(member)
         try:
             hairpin = self.bridged.meet_firewall()
-            endpoints.make_link(self.route, request, fds[0], hairpin=hairpin)
+            endpoints.make_link(self.route, self.sysctls, request, fds[0], hairpin=hairpin)
             with inside(fds[0]) as inner:
-                endpoints.configure(inner, request)
+                endpoints.configure(inner, self.sysctls, request)
                 if request.get("dns"):
                     redirect_names(*request["dns"])
             endpoints.settle(self.route, request)

@@ -228,6 +228,7 @@ class Lab:
         self.worker.route.close()
         self.worker.rules.close()
         self.worker.bridged.close()
+        self.worker.sysctls.close()
         for site in self._sites:
             for one in site.opened:
                 one.close()

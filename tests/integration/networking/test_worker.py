@@ -11,6 +11,7 @@ import pytest
 
 from networking.linux import nft
 from networking.linux.inner import redirect_names
+from networking.linux.sysctls import RENEWAL, Sysctls
 from tests.integration.networking.lab import Lab, echo_once
 
 pytestmark = pytest.mark.root
@@ -53,6 +54,43 @@ def test_forwarding_ipv6_leaves_a_host_that_lives_by_router_advertisements_its_a
     assert lab.host.sysctl(f"ipv6/conf/{uplink}/accept_ra") == "1"
     lab.network("br-a", "fd00:1::1/64")
     assert lab.host.sysctl(f"ipv6/conf/{uplink}/accept_ra") == "2"
+
+
+def test_the_hosts_end_of_a_link_has_no_ipv6_of_its_own(lab: Lab) -> None:
+    network = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
+    box = lab.container(network, "10.1.0.2/24", "fd00:1::2/64")
+    assert lab.host.sysctl(f"ipv6/conf/{box.endpoint['veth']}/disable_ipv6") == "1"
+    assert box.endpoint["veth"] not in lab.host.run("ip", "-6", "route", "show", "table", "all")
+
+
+def test_multicast_reaches_everybody_on_a_network(lab: Lab) -> None:
+    network = lab.network("br-a", "10.1.0.1/24")
+    speaker, *hearers = (lab.container(network, f"10.1.0.{n}/24") for n in (2, 3, 4))
+    group = "239.1.2.3"
+    heard = []
+    for site in hearers:
+        own = site.endpoint["addresses"][0].partition("/")[0]
+        ear = site.listen("", 5000, socket.SOCK_DGRAM)
+        member = socket.inet_aton(group) + socket.inet_aton(own)
+        ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        heard.append(ear)
+    speaker.open(kind=socket.SOCK_DGRAM).sendto(b"hello", (group, 5000))
+    assert [ear.recv(16) for ear in heard] == [b"hello", b"hello"]
+
+
+def test_settings_are_written_in_the_namespace_entered_however_many_there_were(lab: Lab) -> None:
+    sysctls = Sysctls()
+    sites = [lab.site() for _ in range(3)]
+    for number in range(RENEWAL + 3):
+        site = sites[number % 3]
+        with site.entered():
+            sysctls.write("ipv4/conf/lo/rp_filter", str(number % 3))
+            assert sysctls.read("ipv4/conf/lo/rp_filter") == str(number % 3)
+    assert [site.sysctl("ipv4/conf/lo/rp_filter") for site in sites] == ["0", "1", "2"]
+    with pytest.raises(OSError, match="net/ipv4/nothing to 1: No such file"):
+        sysctls.write("ipv4/nothing", "1")
+    assert sysctls.read("ipv4/nothing") == ""
+    sysctls.close()
 
 
 def test_what_cannot_be_attached_leaves_nothing(lab: Lab) -> None:
