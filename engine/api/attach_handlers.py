@@ -5,6 +5,7 @@ The head goes out alone and before the process starts: docker-py loses bytes tha
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from engine.api.exchange import MULTIPLEXED_STREAM, RAW_STREAM, Exchange, Respon
 from engine.api.pump import Client, Outcome, RawClient, pump
 from engine.api.websocket import accept_websocket
 from engine.containers import docker_json
-from engine.containers.logs import read_log
+from engine.containers.logs import check_readable, read_log
 from engine.containers.model import ExecRequest, LogRequest
 from engine.errors import ConflictError, EngineError, InvalidRequestError
 from networking.wire.stdstream import STDERR, STDOUT, encode_frame
@@ -126,12 +127,13 @@ async def _replay(
 ) -> None:
     path = str(engine.layout.container(container.id) / f"{container.id}-json.log")
     request = LogRequest(stdout=wants["stdout"], stderr=wants["stderr"])
-    async for batch in read_log(
-        container, path, request, engine.containers.log_watch, lambda: True
-    ):
-        for entry in batch:
-            number = STDERR if entry.stream == "stderr" else STDOUT
-            await client.send(encode_frame(number, entry.text) if multiplexed else entry.text)
+    check_readable(container, request)
+    entries = read_log(path, request, engine.containers.log_readers, lambda: True)
+    async with aclosing(entries) as batches:
+        async for batch in batches:
+            for entry in batch.entries:
+                number = STDERR if entry.stream == "stderr" else STDOUT
+                await client.send(encode_frame(number, entry.text) if multiplexed else entry.text)
 
 
 async def create_exec(engine: Engine, exchange: Exchange, name: str) -> Response:

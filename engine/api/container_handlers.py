@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -15,7 +15,7 @@ from engine.api.container_filters import LIST_FILTERS, PRUNE_FILTERS, check_filt
 from engine.api.exchange import MULTIPLEXED_STREAM, RAW_STREAM, Exchange, Response
 from engine.containers import docker_json
 from engine.containers.config import Config, HostConfig
-from engine.containers.logs import parse_time, read_log
+from engine.containers.logs import check_readable, parse_time, read_log
 from engine.containers.model import ContainerRequest, LogRequest, NetworkingConfig, UpdateRequest
 from engine.errors import ConflictError, InvalidRequestError, NotFoundError, NotSupportedError
 from engine.volumes.service import folder_size
@@ -23,7 +23,7 @@ from networking.wire.stdstream import STDERR, STDOUT, encode_frame
 
 if TYPE_CHECKING:
     from engine.api.engine import Engine
-    from engine.containers.logs import Entry
+    from engine.containers.log_entries import Entry
 
 CONDITIONS = ("", "not-running", "next-exit", "removed")
 #: How many containers are told about between two looks at who else wants something.
@@ -231,15 +231,15 @@ async def logs(engine: Engine, exchange: Exchange, name: str) -> None:
         except NotFoundError:
             return True
 
+    check_readable(container, request)  # its errors come before the head
+    how = (terminal, request.details, request.timestamps)
+    encode = partial(_encode, request=request, terminal=terminal)
     kind = RAW_STREAM if terminal or query.version < (1, 42) else MULTIPLEXED_STREAM
-    entries = read_log(container, path, request, engine.containers.log_watch, ended)
-    async with aclosing(entries) as batches:  # a client that goes is no collector's business
-        first = await anext(batches, None)  # its errors come before the head
-        async with exchange.stream(kind) as body:
-            if first is not None:
-                await body.send(_encode(first, request, terminal=terminal))
-                async for batch in batches:
-                    await body.send(_encode(batch, request, terminal=terminal))
+    entries = read_log(path, request, engine.containers.log_readers, ended)
+    # Closed here: a client that goes is no collector's business.
+    async with aclosing(entries) as batches, exchange.stream(kind) as body:
+        async for batch in batches:
+            await body.send(batch.once(how, encode))
 
 
 def _encode(batch: list[Entry], request: LogRequest, *, terminal: bool) -> bytes:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IN_MODIFY, IN_MOVED_TO, IN_CREATE, IN_IGNORED = 0x2, 0x80, 0x100, 0x8000
+IN_Q_OVERFLOW = 0x4000
 _HEAD = struct.Struct("=iIII")
 
 
@@ -82,8 +83,10 @@ class LogWatch:
                 position = 0
                 rung: set[int] = set()
                 while position < len(data):
-                    number, _, _, length = _HEAD.unpack_from(data, position)
+                    number, mask, _, length = _HEAD.unpack_from(data, position)
                     position += _HEAD.size + length
+                    if mask & IN_Q_OVERFLOW:  # the kernel could not keep all: of anybody's
+                        rung.update(self._readers)
                     rung.add(number)
                 for number in rung:
                     for change in self._readers.get(number, ()):

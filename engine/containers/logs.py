@@ -8,59 +8,49 @@ from __future__ import annotations
 
 import calendar
 import gzip
-import json
 import os
 import time
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 import trio
 
+from engine.containers.log_pieces import Batch, LogFiles, Piece
+from engine.containers.log_watch import LogWatch
 from engine.errors import InvalidRequestError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
-    from engine.containers.log_watch import LogWatch
+    from engine.containers.log_pieces import LogFile
     from engine.containers.model import Container, LogRequest
 
+#: Bytes of a rotated file read at once.
 CHUNK = 1 << 18
 
 
-class Entry(NamedTuple):
-    """One entry: `text` ends in a newline unless more of the line follows."""
-
-    stream: str
-    time: str
-    text: bytes
-    attributes: str = ""
-
-
-async def read_log(
-    container: Container,
-    path: str,
-    request: LogRequest,
-    watch: LogWatch,
-    ended: Callable[[], bool],
-) -> AsyncGenerator[list[Entry], None]:
-    """Batches of entries, oldest first; with `follow` until the container has ended. To be closed.
-
-    Raises NotSupportedError for a container that keeps no log.
-    """
+def check_readable(container: Container, request: LogRequest) -> None:
+    """Raises NotSupportedError for a container that keeps no log, InvalidRequestError."""
     if container.host_config.log_config.type == "none":
         raise NotSupportedError("configured logging driver does not support reading")
     if not (request.stdout or request.stderr):
         raise InvalidRequestError("Bad parameters: you must choose at least one stream")
+
+
+async def read_log(
+    path: str, request: LogRequest, readers: LogReaders, ended: Callable[[], bool]
+) -> AsyncGenerator[Batch, None]:
+    """Batches of entries, oldest first; with `follow` until the container has ended. To be closed."""
     choose = _window(request)
-    with watch.watch(os.path.dirname(path)) as change:
-        file = _Followed(path)
+    with readers.watch.watch(os.path.dirname(path)) as change:
+        file = _Followed(path, readers.files)
         try:
-            for lines in await trio.to_thread.run_sync(file.begin, request.tail):
-                yield choose(lines)
+            for lines in await file.begin(request.tail):
+                yield choose(Piece(lines, 0))
             while True:
                 done = ended()
-                for lines in file.grown():
-                    yield choose(lines)
+                for piece in file.grown():
+                    yield choose(piece)
                 if file.rotated():
                     continue
                 late = request.until_ns is not None and time.time_ns() > request.until_ns
@@ -71,93 +61,86 @@ async def read_log(
             file.close()
 
 
-def _window(request: LogRequest) -> Callable[[list[bytes]], list[Entry]]:
-    """From lines to the entries that were asked for."""
-    wanted = {name for name in ("stdout", "stderr") if getattr(request, name)}
+class LogReaders:
+    """What the readers of all logs have in common."""
+
+    def __init__(self) -> None:
+        self.watch = LogWatch()
+        self.files = LogFiles()
+
+
+def _window(request: LogRequest) -> Callable[[Piece], Batch]:
+    """From pieces to the entries that were asked for."""
+    wanted = frozenset(name for name in ("stdout", "stderr") if getattr(request, name))
     since, until = _bound(request.since_ns), _bound(request.until_ns)
 
-    def choose(lines: list[bytes]) -> list[Entry]:
-        entries = parse_all(lines)
-        if len(wanted) == 2 and since is None and until is None:
-            return entries
-        return [
-            entry
-            for entry in entries
-            if entry.stream in wanted
-            and (since is None or entry.time >= since)
-            and (until is None or entry.time <= until)
-        ]
+    def choose(piece: Piece) -> Batch:
+        batch = piece.of(wanted)
+        entries = batch.entries
+        if not entries or (
+            (since is None or entries[0].time >= since)
+            and (until is None or entries[-1].time <= until)
+        ):
+            return batch
+        return Batch(
+            [
+                entry
+                for entry in entries
+                if (since is None or entry.time >= since) and (until is None or entry.time <= until)
+            ]
+        )
 
     return choose
 
 
 class _Followed:
-    """The current file, through its rotations."""
+    """One reader's place in the current file, through its rotations."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, files: LogFiles) -> None:
         self._path = path
-        self._stream: IO[bytes] | None = None
-        self._rest = b""
+        self._files = files
+        self._file: LogFile | None = None
+        self._place = 0
 
-    def begin(self, tail: int | None) -> Iterable[list[bytes]]:
-        """What is there before the current file's position: rotated files, or the last lines."""
+    async def begin(self, tail: int | None) -> Iterable[list[bytes]]:
+        """What is there before our place in the current file: rotated files, or the last lines."""
         if tail is not None:
-            self._stream, lines = last_lines(self._path, tail)
+            stream, lines = await trio.to_thread.run_sync(last_lines, self._path, tail)
+            self._take(stream)
             return [lines] if lines else []
-        self._stream = _open(self._path)
-        return chain.from_iterable(_whole_file(old) for old in reversed(_rotated(self._path)))
+        self._take(_open(self._path))
+        older = await trio.to_thread.run_sync(_rotated, self._path)
+        return chain.from_iterable(_whole_file(old) for old in reversed(older))
 
-    def grown(self) -> Iterator[list[bytes]]:
+    def _take(self, stream: IO[bytes] | None) -> None:
+        self._place = stream.tell() if stream else 0
+        self._file = self._files.adopt(stream) if stream else None
+
+    def grown(self) -> Iterator[Piece]:
         """Whole lines that have come."""
-        while self._stream is not None and (chunk := self._stream.read(CHUNK)):
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
-            if lines:
-                yield lines
+        while self._file is not None and (piece := self._file.piece(self._place)):
+            self._place = piece.end
+            yield piece
 
     def rotated(self) -> bool:
         """Go on with the new file if there is one."""
-        if not _was_rotated(self._stream, self._path):
+        try:
+            now = os.stat(self._path)
+        except FileNotFoundError:
             return False
+        if self._file is not None:
+            if self._file.key == (now.st_dev, now.st_ino) and now.st_size >= self._place:
+                return False
+            self._file.forget()  # cut off by somebody
         self.close()
-        self._stream, self._rest = _open(self._path), b""
+        self._take(_open(self._path))
         return True
 
     def close(self) -> None:
         """Idempotent."""
-        if self._stream is not None:
-            self._stream.close()
-
-
-def parse_all(lines: list[bytes]) -> list[Entry]:
-    """The entries of whole lines; all at once, which is what makes it fast, where all are sound."""
-    try:
-        documents = json.loads(b"[%s]" % b",".join(filter(None, lines)))
-        return [
-            Entry(
-                document["stream"],
-                document["time"],
-                document["log"].encode("utf-8", "surrogateescape"),  # as the writer has it
-                _attributes(document["attrs"]) if "attrs" in document else "",
-            )
-            for document in documents
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return [parse(line) for line in lines if line]
-
-
-def parse(line: bytes) -> Entry:
-    """One line of the file; a broken one (a torn write) is shown as it is."""
-    try:
-        document = json.loads(line)
-        text = document["log"].encode("utf-8", "surrogateescape")
-        attributes = _attributes(document.get("attrs", {}))
-        return Entry(document["stream"], document["time"], text, attributes)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Entry("stderr", "0001-01-01T00:00:00Z", line + b"\n")
-
-
-def _attributes(document: Any) -> str:
-    return ",".join(f"{key}={value}" for key, value in document.items())
+        if self._file is not None:
+            self._files.release(self._file)
+            self._file = None
 
 
 def last_lines(path: str, count: int) -> tuple[IO[bytes] | None, list[bytes]]:
@@ -220,17 +203,6 @@ def _open(path: str) -> IO[bytes] | None:
         return open(path, "rb", buffering=0)
     except FileNotFoundError:
         return None
-
-
-def _was_rotated(stream: IO[bytes] | None, path: str) -> bool:
-    try:
-        now = os.stat(path)
-    except FileNotFoundError:
-        return False
-    if stream is None:
-        return True
-    ours = os.fstat(stream.fileno())
-    return (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino) or now.st_size < stream.tell()
 
 
 def _bound(moment_ns: int | None) -> str | None:

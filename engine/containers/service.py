@@ -24,7 +24,7 @@ from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.joining import check_join, check_leave
 from engine.containers.launching import Launcher, check_bind, port_requests
 from engine.containers.live import Bell
-from engine.containers.log_watch import LogWatch
+from engine.containers.logs import LogReaders
 from engine.containers.model import Created
 from engine.containers.registry import Registry
 from engine.containers.restoring import restore
@@ -75,8 +75,8 @@ class Containers:
         self.networks = rooms.networks
         self.registry = Registry(rooms.database)
         self.execs = Execs(self)
-        self.log_watch = LogWatch()
-        nursery.start_soon(self.log_watch.run)
+        self.log_readers = LogReaders()
+        nursery.start_soon(self.log_readers.watch.run)
         self._events = rooms.events
         self._userns = rooms.userns
         self._launcher = Launcher(rooms, self.registry)
@@ -120,7 +120,7 @@ class Containers:
     ) -> None:
         """An event of a container, with its labels, image and name."""
         if action == "die":
-            self.log_watch.ring(str(self.layout.container(container.id)))
+            self.log_readers.watch.ring(str(self.layout.container(container.id)))
         self._events.publish(
             "container",
             action,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.containers.logs import parse_all
+from engine.containers.log_entries import parse_all
 from engine.runtime.spec import LogTarget
 from tests.integration.engine.cell import Cell
 

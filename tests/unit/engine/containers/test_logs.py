@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.logs import last_lines, parse, parse_time
+from engine.containers.log_entries import parse
+from engine.containers.logs import last_lines, parse_time
 from engine.errors import InvalidRequestError
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.containers.logs import Entry, parse_all
+from engine.containers.log_entries import Entry, parse_all
 from engine.processes.log_writer import PART, LogWriter
 from engine.runtime.spec import LogTarget
 
