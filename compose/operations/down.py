@@ -9,12 +9,12 @@ from compose.engine_client.observe import observe
 from compose.engine_client.payloads.references import familiar
 from compose.model import labels
 from compose.model.record import Record
+from compose.operations.realise import realise
 from compose.planner.down import plan_down
 from compose.planner.policy import DownPolicy
 
 if TYPE_CHECKING:
     from compose.engine_client.blocking import BlockingClient
-    from compose.engine_client.transport import Engine
     from compose.model.project import Project
     from compose.operations.session import Session
 
@@ -52,27 +52,7 @@ def take_containers_down(
     plan = plan_down(name, project, observed, policy, images)
     for warning in plan.warnings:
         session.progress.warn(warning)
-    if not plan.steps:
-        return 0
-    if session.dry_run:
-        from compose.operations.rehearsal import rehearse
-
-        return rehearse(session, [plan])
-
-    from compose.operations.quick import apply_quickly
-    from compose.operations.world import World
-
-    world = World(name, project, observed)
-    if apply_quickly(plan, session, client, world):
-        return 0
-
-    async def main(engine: Engine) -> int:
-        from compose.operations.apply import apply_plan
-
-        await apply_plan(plan, engine, world, session.progress, limit=session.parallel)
-        return 0
-
-    return session.run_async(client, main)
+    return realise(plan, session, client, project, name, observed)
 
 
 def take_providers_down(project: Project, session: Session) -> None:

@@ -9,6 +9,7 @@ from compose.engine_client.payloads.observed import container_from_list
 from compose.errors import ComposeError, ProjectError
 from compose.model.observed import Observed
 from compose.model.record import Record, changed
+from compose.operations.realise import realise
 from compose.planner.decide import is_orphan
 from compose.planner.lifecycle import (
     chosen,
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from compose.engine_client.blocking import BlockingClient
-    from compose.engine_client.transport import Engine
     from compose.model.project import Project
     from compose.operations.session import Session
-    from compose.planner.steps import Plan
 
 
 class LifecycleRequest(Record):
@@ -65,39 +64,12 @@ def check_services(project: Project | None, services: tuple[str, ...]) -> None:
             raise ProjectError(f"no such service: {service}")
 
 
-def carry_out(
-    session: Session, client: BlockingClient, project: Project | None, name: str, observed: Observed, plan: Plan
-) -> int:  # fmt: skip
-    """Apply a plan to its end; no loop is started for an empty one."""
-    if not plan.steps:
-        return 0
-    if session.dry_run:
-        from compose.operations.rehearsal import rehearse
-
-        return rehearse(session, [plan])
-
-    from compose.operations.quick import apply_quickly
-    from compose.operations.world import World
-
-    world = World(name, project, observed)
-    if apply_quickly(plan, session, client, world):
-        return 0
-
-    async def main(engine: Engine) -> int:
-        from compose.operations.apply import apply_plan
-
-        await apply_plan(plan, engine, world, session.progress, limit=session.parallel)
-        return 0
-
-    return session.run_async(client, main)
-
-
 def stop(request: LifecycleRequest, session: Session) -> int:
     """Stop services, dependents first."""
     client, project, name, observed = look(session)
     check_services(project, request.services)
     plan = plan_stop(project, observed, request.services, request.timeout)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def start(request: LifecycleRequest, session: Session) -> int:
@@ -115,7 +87,7 @@ def start(request: LifecycleRequest, session: Session) -> int:
     if not there and not wanted:
         raise ComposeError(f'no containers for project "{name}": create them with up')
     plan = plan_start(project, observed, request.services)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def restart(request: LifecycleRequest, session: Session) -> int:
@@ -126,7 +98,7 @@ def restart(request: LifecycleRequest, session: Session) -> int:
     if project is not None and services and not request.no_deps:
         services = (*services, *sorted(restarted_with(project, services)))
     plan = plan_restart(project, observed, services, request.timeout)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def restarted_with(project: Project, services: tuple[str, ...]) -> set[str]:
@@ -153,7 +125,7 @@ def kill(request: LifecycleRequest, session: Session) -> int:
     plan = plan_kill(observed, request.services, request.signal)
     if not plan.steps:
         session.err.write("no container to kill\n")
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def pause(request: LifecycleRequest, session: Session) -> int:
@@ -161,7 +133,7 @@ def pause(request: LifecycleRequest, session: Session) -> int:
     client, project, name, observed = look(session)
     check_services(project, request.services)
     plan = plan_pause(observed, request.services, thaw=False)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def unpause(request: LifecycleRequest, session: Session) -> int:
@@ -169,7 +141,7 @@ def unpause(request: LifecycleRequest, session: Session) -> int:
     client, project, name, observed = look(session)
     check_services(project, request.services)
     plan = plan_pause(observed, request.services, thaw=True)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 def rm(request: LifecycleRequest, session: Session) -> int:
@@ -194,7 +166,7 @@ def rm(request: LifecycleRequest, session: Session) -> int:
     elif not request.confirm(message):
         return 0
     plan = plan_remove(stopped, volumes=request.volumes)
-    return carry_out(session, client, project, name, observed, plan)
+    return realise(plan, session, client, project, name, observed)
 
 
 VERBS: Mapping[str, Callable[[LifecycleRequest, Session], int]] = {
