@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from engine.containers import restart
+from engine.containers import netfiles, restart
 from engine.containers.launching import SPEC_NAME
 from engine.containers.probing import at_end
 from engine.containers.sharing import keeper_of
@@ -79,6 +79,7 @@ async def _adopt(
 ) -> None:
     run_dir = containers.layout.container_run(container.id)
     spec = decode(ContainerSpec, await trio.to_thread.run_sync((run_dir / SPEC_NAME).read_bytes))
+    keep_mounted_files(run_dir, spec)
     frozen = await trio.to_thread.run_sync(tree.is_frozen, spec.cgroup)
     state = container.state
     known = state.running and (state.pid, state.start_time) == (monitor.pid, monitor.start_time)
@@ -90,6 +91,18 @@ async def _adopt(
             "health": life.first_health(container),
         }  # fmt: skip
     life.take(containers.registry.set_state(container.id, **fields), monitor, spec)
+
+
+def keep_mounted_files(run_dir: Path, spec: ContainerSpec) -> None:
+    """An older engine's container may have its hosts, hostname and resolv.conf mounted from elsewhere.
+
+    They are written through links from then on, so what runs sees them change.
+    """
+    sources = {mount.target: mount.source for mount in spec.mounts}
+    for name in netfiles.NAMES:
+        own, mounted = run_dir / name, sources.get(f"/etc/{name}", "")
+        if mounted and mounted != str(own) and os.path.exists(mounted) and not own.exists():
+            own.symlink_to(mounted)
 
 
 def started_ns(monitor: Monitor) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,3 +33,19 @@ def emptied_engine(folder: Path, pool: str, *, prefix: tuple[str, ...] = ()) -> 
             for container in client.containers.list(all=True):
                 container.remove(force=True, v=True)
             client.networks.prune()
+
+
+def kill(engine: OwnEngine) -> None:
+    """End the engine's process by SIGKILL, and see it gone."""
+    pidfd = os.pidfd_open(engine.pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [], 10)
+    os.close(pidfd)
+
+
+def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
+    """SIGKILL, no engine for `pause` seconds, then the next one."""
+    kill(engine)
+    time.sleep(pause)  # what happens meanwhile is what the test is about
+    started = engine.command("serve", "--detach")
+    assert started.returncode == 0, started.stderr

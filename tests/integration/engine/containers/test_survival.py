@@ -17,7 +17,7 @@ import docker
 import pytest
 import requests
 
-from tests.integration.engine.containers.lives import connected, emptied_engine
+from tests.integration.engine.containers.lives import connected, emptied_engine, kill_and_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,19 +38,6 @@ GONE = (docker.errors.DockerException, requests.exceptions.RequestException, OSE
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     with emptied_engine(tmp_path_factory.mktemp("engine"), "10.103.64.0/18") as engine:
         yield engine
-
-
-def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
-    pid = engine.pid
-    pidfd = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    import select
-
-    select.select([pidfd], [], [], 10)
-    os.close(pidfd)
-    time.sleep(pause)
-    started = engine.command("serve", "--detach")
-    assert started.returncode == 0, started.stderr
 
 
 def pids_of(container_id: str) -> set[int]:
