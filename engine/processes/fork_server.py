@@ -18,7 +18,7 @@ from engine.processes import messages
 from engine.processes.keeper import Ways, keep
 from engine.processes.launcher import enter_pids, live_first, make_cgroup, run_launcher
 from engine.processes.monitor import run_monitor
-from engine.processes.rehearsal import rehearse
+from engine.processes.rehearsal import fill_gaps, rehearse
 from engine.runtime import syscalls as sc
 
 __all__ = ["fork_or_refuse", "serve"]
@@ -40,6 +40,7 @@ def serve(requests: socket.socket) -> None:
         enter_pids=enter_pids, clone3=sc.Clone3(),
     )  # fmt: skip
     gc.collect()
+    _kept = fill_gaps()
     gc.freeze()
     gc.disable()
     while True:

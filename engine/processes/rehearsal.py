@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -137,3 +138,32 @@ def _rehearse_end(container: spec.ContainerSpec) -> None:
         end.close()
     for fd in (kept.pidfd, kept.stdout, kept.stderr):
         os.close(fd)
+
+
+#: Bytes of pymalloc's pools, of what heads each, the step between its size classes and the largest of
+#: them (Objects/obmalloc.c).
+_POOL, _HEAD, _STEP, _LARGEST = 1 << 14, 48, 16, 512
+
+
+def fill_gaps() -> list[object]:
+    """Fill the gaps between the interpreter's objects: what a fork makes then lies side by side.
+
+    Else each new object goes where an old one was, and its page is copied. The caller keeps the result.
+    """
+    kept: list[object] = []
+    for size in range(_STEP, _LARGEST + 1, _STEP):
+        for _ in range(1 << 16):
+            filler = _filler(size)
+            if id(filler) % _POOL == _HEAD:  # the first in a pool that was empty
+                break
+            kept.append(filler)
+    return kept
+
+
+def _filler(size: int) -> object:
+    """An object of a size class."""
+    if size == _STEP:
+        return object()
+    if size == 2 * _STEP:
+        return int.from_bytes(os.urandom(7), "big") | 1 << 58
+    return bytes(size - sys.getsizeof(b"") - 1) + b"x"

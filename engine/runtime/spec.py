@@ -8,10 +8,14 @@ known inside the root (names in passwd, a program on PATH) is resolved there, by
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Bumped when a field changes meaning; a monitor outlives the engine that wrote its spec.
 SPEC_VERSION = 1
@@ -245,8 +249,8 @@ Spec = TypeVar("Spec", ContainerSpec, ExecSpec)
 
 
 def encode(spec: ContainerSpec | ExecSpec) -> bytes:
-    """A spec as compact JSON."""
-    return json.dumps(_plain(spec), separators=(",", ":")).encode()
+    """A spec as compact JSON: what has its default is left out."""
+    return _encoder.encode(spec).encode()
 
 
 def decode(kind: type[Spec], document: bytes) -> Spec:
@@ -266,13 +270,31 @@ def warm_up() -> None:
         _makers(kind)
 
 
-def _plain(value: Any) -> Any:
-    """Values as JSON has them; without the copies that dataclasses.asdict makes."""
-    if isinstance(value, tuple):
-        return value if not value or isinstance(value[0], (str, int)) else [*map(_plain, value)]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value
+def _fields_of(value: Any) -> dict[str, Any]:
+    """A value's fields without those that have their defaults; what is inside is asked for in turn."""
+    names, values, defaults = _reader(type(value))  # type: ignore[arg-type]  # a type is hashable
+    return {
+        name: value
+        for name, value, default in zip(names, values(value), defaults, strict=True)
+        if value is not default
+    }
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=_fields_of, check_circular=False)
+
+
+@cache
+def _reader(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[Any, ...]]:
+    """Names, all values at once, defaults (of the version none: it is always said)."""
+    if not is_dataclass(kind):
+        raise TypeError(f"not a value of a spec: {kind.__name__}")
+    names = tuple(f.name for f in fields(kind))
+    one = attrgetter(names[0])
+    return (
+        names,
+        attrgetter(*names) if len(names) > 1 else lambda value: (one(value),),
+        tuple(MISSING if f.name == "version" else f.default for f in fields(kind)),
+    )
 
 
 @cache
@@ -284,7 +306,9 @@ def _makers(kind: Any) -> Any:
         names = {f.name for f in fields(kind)}
 
         def build(raw: Any) -> Any:
-            known = {name: value for name, value in raw.items() if name in names}
+            known = raw
+            if not names.issuperset(raw):  # fields of another engine's
+                known = {name: value for name, value in raw.items() if name in names}
             for name, make in parts.items():
                 if name in known:
                     known[name] = make(known[name])

@@ -284,10 +284,13 @@ def close_all_but(fd: int) -> None:
     close_range(fd + 1)
 
 
+_prctl = _libc["prctl"]  # one of our own: the types are for integers only
+_prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+
+
 def prctl(option: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> int:
     """prctl(2) with integer arguments."""
-    words = [ctypes.c_ulong(value) for value in (a, b, c, d)]
-    result = int(_libc.prctl(option, *words))
+    result = int(_prctl(option, a, b, c, d))
     if result < 0:
         raise _fail(f"prctl {option}")
     return result
