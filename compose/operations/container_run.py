@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from compose.engine_client import calls, object_calls
@@ -10,7 +11,7 @@ from compose.model.record import Record
 from compose.operations.session import ExitCodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from compose.engine_client.blocking import BlockingClient
@@ -44,12 +45,41 @@ def create(request: ContainerRequest, session: Session) -> str:
 
 def create_with(client: BlockingClient, request: ContainerRequest, session: Session) -> str:
     """The same over a client that is open. Pulls the image where it must."""
+    with id_file(request.id_file) as tell:
+        container_id = _create(client, request, session)
+        tell(container_id)
+    return container_id
+
+
+@contextmanager
+def id_file(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """A file for the new container's id, there before the container is; gone where there is none.
+
+    Raises UsageError for one that is there already, or cannot be made.
+    """
+    if path is None:
+        yield lambda _id: None
+        return
+    try:
+        file = path.open("x")
+    except FileExistsError:
+        raise UsageError(
+            f"container ID file found, make sure the other container isn't running or delete {path}"
+        ) from None
+    except OSError as error:
+        words = f"failed to create the container ID file {path}: {error.strerror}: check --cidfile"
+        raise UsageError(words) from error
+    try:
+        with file:
+            yield file.write
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _create(client: BlockingClient, request: ContainerRequest, session: Session) -> str:
     body = dict(request.body)
     image = str(body["Image"])
-    if request.id_file is not None and request.id_file.exists():
-        raise UsageError(
-            f"container ID file found, make sure the other container isn't running or delete {request.id_file}"
-        )
     if request.api_socket:
         body = with_socket(body, session)
     if request.pull == "always":
@@ -66,8 +96,6 @@ def create_with(client: BlockingClient, request: ContainerRequest, session: Sess
     for warning in made.get("Warnings") or []:
         session.progress.warn(str(warning))
     container_id = str(made["Id"])
-    if request.id_file is not None:
-        request.id_file.write_text(container_id)
     if request.api_socket:
         give_credentials(client, container_id, session)
     return container_id

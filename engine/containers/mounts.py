@@ -134,12 +134,7 @@ def _from_request(request: MountRequest) -> MountPoint:
             anonymous=not request.source,
         )  # fmt: skip
     if request.type == "tmpfs":
-        tmpfs = request.tmpfs_options
-        data = [f"size={tmpfs.size_bytes}"] if tmpfs and tmpfs.size_bytes else []
-        data += [f"mode={tmpfs.mode:o}"] if tmpfs and tmpfs.mode else []
-        data += ["=".join(option) for option in (tmpfs.options if tmpfs else ())]
-        _tmpfs(",".join(data))
-        return MountPoint("tmpfs", target, rw=not request.read_only, data=",".join(data))
+        return _tmpfs_point(request, target)
     if request.type == "image":
         if not request.source:
             raise InvalidRequestError('invalid mount config for type "image": source is missing')
@@ -156,6 +151,19 @@ def _from_request(request: MountRequest) -> MountPoint:
         f'invalid mount config for type "{request.type}": mount type unknown',
         hint="use bind, volume, tmpfs or image",
     )
+
+
+def _tmpfs_point(request: MountRequest, target: str) -> MountPoint:
+    if request.source:
+        raise InvalidRequestError(
+            'invalid mount config for type "tmpfs": field Source must not be specified'
+        )
+    tmpfs = request.tmpfs_options
+    data = [f"size={tmpfs.size_bytes}"] if tmpfs and tmpfs.size_bytes else []
+    data += [f"mode={tmpfs.mode:o}"] if tmpfs and tmpfs.mode else []
+    data += ["=".join(option) for option in (tmpfs.options if tmpfs else ())]
+    _tmpfs(",".join(data))
+    return MountPoint("tmpfs", target, rw=not request.read_only, data=",".join(data))
 
 
 def _check_subpath(path: str) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 DEFAULT_GRACE = 10
 #: Seconds after SIGKILL in which a process must be gone.
 KILL_PATIENCE = 10.0
+#: A start that failed before the program's turn: the fork server's code for it, and the state's (Docker's).
+ENGINES, UNSTARTED = 125, 128
 
 
 class Supervisor:
@@ -131,7 +133,8 @@ class Supervisor:
         )
 
     def _settle_failure(self, container: Container, error: EngineError) -> None:
-        code = error.exit_code if isinstance(error, StartError) else 128
+        code = error.exit_code if isinstance(error, StartError) else UNSTARTED
+        code = UNSTARTED if code == ENGINES else code
         self._registry.set_state(
             container.id, status="created" if not container.state.started_ns else "exited",
             exit_code=code, error=str(error), finished_ns=time.time_ns(),

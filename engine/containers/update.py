@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from engine.containers import restart
+from engine.containers.checks import SMALLEST_MEMORY, check_limits
 from engine.containers.config import RestartPolicy
 from engine.errors import ConflictError, InvalidRequestError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from engine.containers.model import Container, UpdateRequest
 
 _POLICY = ("restart_policy_name", "restart_policy_retries")
-SMALLEST_MEMORY = 6 << 20
 
 
 def updated_host_config(container: Container, request: UpdateRequest) -> HostConfig:
@@ -35,6 +35,7 @@ def updated_host_config(container: Container, request: UpdateRequest) -> HostCon
     after = replace(before, **given)
     _check_cpu(before, request)
     _check_memory(before, after, given)
+    check_limits(after)
     return replace(after, restart_policy=_policy(before, request))
 
 

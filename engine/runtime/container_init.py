@@ -304,7 +304,7 @@ def give_up(to: socket.socket, error: BaseException, default: int) -> NoReturn:
         if error.filename and str(error.filename) not in words:
             words += f": {error.filename}"
     elif isinstance(error, IdentityError):
-        code, words = 126, str(error)
+        code, words = default, str(error)
     else:
         code, words = default, f"internal error: {type(error).__name__}: {error}"
     try:

@@ -163,6 +163,10 @@ def place(root: int, detached: int, target: str, *, folder: bool) -> None:
     """Move a detached mount onto `target`, which is made if it is missing."""
     spot = open_or_make(root, target, folder=folder)
     try:
+        if stat.S_ISDIR(os.fstat(spot).st_mode) != folder:
+            there, here = ("a folder", "a file") if folder else ("a file", "a folder")
+            words = f"it is {there}, and {here} is in its place in the container"
+            raise OSError(errno.ENOTDIR, words)
         sc.move_mount(detached, spot)
     finally:
         os.close(spot)

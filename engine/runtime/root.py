@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -44,7 +45,9 @@ def build_root(spec: ContainerSpec, ids: Ids | None = None) -> int:
         except OSError as error:
             source = f"{mount.source} to " if mount.kind == "bind" else ""
             source = f"{mount.subpath} in {source}" if mount.subpath else source
-            raise Refusal(125, f"cannot mount {source}{mount.target}: {error.strerror}") from error
+            code = 127 if error.errno == errno.ENOTDIR else 125  # Docker's
+            words = f"cannot mount {source}{mount.target}: {error.strerror}"
+            raise Refusal(code, words) from error
     _make_dev(spec, root, ids)
     for key, value in spec.sysctls:
         _write_sysctl(root, key, value)

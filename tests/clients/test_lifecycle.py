@@ -322,11 +322,19 @@ def test_what_cannot_start_says_why_and_leaves_no_process(
     client: docker.DockerClient,
 ) -> None:
     tried = set()
-    for options, words in (
-        ({"user": "nobody-of-that-name"}, "unable to find user nobody-of-that-name"),
-        ({"user": "0:no-such-group"}, "unable to find group no-such-group"),
-        ({"network_mode": "no-such-network"}, "network no-such-network not found"),
-        ({"sysctls": {"net.no.such": "1"}}, "sysctl"),
+    over = "it is a folder, and a file is in its place in the container"
+    for options, words, status, code in (
+        ({"user": "nobody-of-that-name"}, "unable to find user nobody-of-that-name", 500, 128),
+        ({"user": "0:no-such-group"}, "unable to find group no-such-group", 500, 128),
+        ({"group_add": ["no-such-group"]}, "unable to find group no-such-group", 500, 128),
+        ({"network_mode": "no-such-network"}, "network no-such-network not found", 404, 128),
+        ({"sysctls": {"net.no.such": "1"}}, "sysctl", 500, 128),
+        (
+            {"volumes": ["/tmp:/bin/busybox"]},
+            f"cannot mount /tmp to /bin/busybox: {over}",
+            400,
+            127,
+        ),
     ):
 
         def made(**more: object) -> Container:
@@ -337,12 +345,14 @@ def test_what_cannot_start_says_why_and_leaves_no_process(
         with pytest.raises(docker.errors.APIError) as caught:
             made(**options)
         assert words in str(caught.value), caught.value
+        assert caught.value.status_code == status
         for container in client.containers.list(all=True):
             assert state(container)["Status"] == "created"
             assert state(container)["Error"]
+            assert state(container)["ExitCode"] == code
             tried.add(container.id)
             container.remove()
-    assert len(tried) == 4
+    assert len(tried) == 6
     assert not [
         path for path, _, _ in os.walk("/sys/fs/cgroup") if path.rpartition("/")[2] in tried
     ]

@@ -32,6 +32,35 @@ def clean(person: Person, busybox: str) -> Iterator[str]:
         person.does("container", "rm", "-fv", *ids)
 
 
+def test_the_file_for_the_id_is_there_before_the_container(
+    person: Person, clean: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "id"
+    made = person.does("container", "create", "--cidfile", str(file), clean, "true").strip()
+    assert file.read_text() == made
+    for path, image, words in (
+        (file, clean, "container ID file found"),
+        (tmp_path / "no/id", clean, "failed to create the container ID file"),
+        (tmp_path / "none", "no-such-image", "No such image"),
+    ):
+        for verb in ("create", "run"):
+            options = ("--pull", "never", "--cidfile", str(path))
+            done = person.pycompose("container", verb, *options, image, "true")
+            assert done.returncode == (125 if verb == "run" else 1), done
+            assert words in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["id"]
+    assert person.does("container", "ls", "-aq", "--no-trunc").split() == [made]
+
+
+def test_dockers_older_name_for_the_seconds_of_a_stop(person: Person, clean: str) -> None:
+    person.does("container", "run", "-d", "--name", "one", clean, "sleep", "1000")
+    person.does("container", "restart", "--time", "0", "one")
+    person.does("container", "stop", "--time=0", "one")
+    wrong = person.pycompose("container", "create", "--label", "=x", clean)
+    assert (wrong.returncode, wrong.stdout) == (125, "")
+
+
 @pytest.fixture
 def project(person: Person, busybox: str, tmp_path: Path) -> Iterator[Path]:
     """A service with two containers that a person can type into."""

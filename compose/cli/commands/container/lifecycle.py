@@ -58,10 +58,11 @@ def stop_or_restart(verb: str, options: Options, invocation: Invocation) -> int:
     """The two have the same flags."""
     from compose.engine_client import object_calls
 
+    timeout = options.time if options.timeout is None else options.timeout
     return tell_each(
         options, invocation,
         lambda ref: object_calls.stop_container(
-            ref, verb=verb, signal=options.signal, timeout=options.timeout
+            ref, verb=verb, signal=options.signal, timeout=timeout
         ),
     )  # fmt: skip
 
@@ -192,6 +193,7 @@ MANY = "CONTAINER [CONTAINER...]"
 STOP_FLAGS = (
     Flag("signal", "s", kind="text", help="The signal to send first"),
     Flag("timeout", "t", kind="number", help="Seconds to wait before it is killed"),
+    Flag("time", kind="number", hidden=True),  # docker's older name for it, which many scripts have
 )
 
 COMMANDS = {

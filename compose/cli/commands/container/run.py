@@ -64,10 +64,16 @@ def run(options: Options, invocation: Invocation) -> int:
 
 def create(options: Options, invocation: Invocation) -> int:
     """Create a container and print its id."""
+    from compose.operations.container_run import NOT_CREATED
     from compose.operations.container_run import create as operation
 
+    try:
+        request = request_of(options, invocation)
+    except ComposeError as error:
+        error.exit_code = NOT_CREATED
+        raise
     session = invocation.session(quiet=options.quiet)
-    made = operation(request_of(options, invocation), session)
+    made = operation(request, session)
     invocation.close()
     print(made)
     return 0

@@ -182,7 +182,7 @@ async def test_hostile_user_tables(cell: Cell, tmp_path: Path, kind: str) -> Non
     words = "no regular file" if kind in ("fifo", "folder", "device") else "unable to find user spy"
     with pytest.raises(StartError, match=words) as caught:
         await cell.run("true", lower=(layer,), user="spy")
-    assert caught.value.exit_code == 126
+    assert caught.value.exit_code == 125
 
 
 @pytest.mark.parametrize("name", ["dev", "proc", "sys"])

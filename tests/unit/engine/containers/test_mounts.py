@@ -63,3 +63,9 @@ def test_a_bind_mapped_to_its_owner() -> None:
     assert set(mount.options) == {"rbind", "rprivate", "ro", "map-owner"}
     with pytest.raises(InvalidRequestError, match="map-owner"):
         parse_bind("volume:/dst:map-owner")
+
+
+def test_a_tmpfs_has_no_source() -> None:
+    wrong = MountRequest("tmpfs", source="/s", target="/t")
+    with pytest.raises(InvalidRequestError, match="field Source must not be specified"):
+        decide_mounts(Config(), HostConfig(mounts=(wrong,)), nobody)
