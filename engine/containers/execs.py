@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.containers.filters import Filters
 from engine.containers.health import OUTPUT_LIMIT, go_duration
 from engine.containers.inputs import environment, seccomp_choice, with_edits
 from engine.containers.model import Exec, ExecRequest, HealthLog
 from engine.errors import ConflictError, EngineError, InvalidRequestError, NotFoundError
 from engine.processes.client import StartError, read_exit
 from engine.runtime.compile import capabilities, compile_exec
-from engine.runtime.seccomp import compiled_profile
 from engine.runtime.spec import Process
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Execs:
 
     def __init__(self, containers: Containers) -> None:
         self._containers = containers
+        self._filters = Filters(containers.layout, containers.host)
         self._all: dict[str, Exec] = {}
         self._monitors: dict[str, Monitor] = {}
         self._ends: dict[str, trio.Event] = {}
@@ -213,13 +214,13 @@ class Execs:
             live.spec,
             live.monitor.pid,
             live.monitor.start_time,
-            self._process(container, live.spec, made, size),
+            await self._process(container, live.spec, made, size),
             str(run_dir),
         )
         run_dir.mkdir(parents=True, mode=0o700)
         return await self._containers.forks.start_exec(spec)
 
-    def _process(
+    async def _process(
         self,
         container: Container,
         spec: ContainerSpec,
@@ -234,9 +235,7 @@ class Execs:
             held, seccomp = capabilities((), (), host, privileged=True), ""
             filtered, _ = seccomp_choice(container.host_config)
             if filtered and own.seccomp:
-                seccomp = compiled_profile(
-                    held.effective, host.machine, str(self._containers.layout.seccomp_cache)
-                )
+                seccomp = await self._filters.path(held.effective)
         given = {entry.partition("=")[0] for entry in request.env}
         base = environment(replace(container.config, tty=request.tty))
         if container.host_config.device_requests:  # what its devices brought holds here too

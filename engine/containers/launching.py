@@ -16,6 +16,7 @@ import trio
 
 from engine.containers import netfiles
 from engine.containers.device_requests import device_edits
+from engine.containers.filters import Filters
 from engine.containers.image_mounts import overlay_of
 from engine.containers.inputs import container_inputs, seccomp_choice
 from engine.containers.mounts import runtime_mounts
@@ -26,7 +27,6 @@ from engine.networks.gateways import gateway_endpoint, gateway_of
 from engine.networks.model import EndpointRequest, PortRequest, Sandbox
 from engine.processes.client import StartError
 from engine.runtime.compile import capabilities, compile_container
-from engine.runtime.seccomp import compiled_profile
 from engine.runtime.spec import ContainerSpec, Rootfs, encode
 from networking.dns.resolvers import name_servers
 
@@ -67,6 +67,7 @@ class Launcher:
         self._forks = rooms.forks
         self._host = rooms.host
         self._engine_id = rooms.engine_id
+        self._filters = Filters(rooms.layout, rooms.host)
         _make_skeleton(rooms.layout)
 
     def rootfs(self, container: Container) -> Rootfs:
@@ -81,7 +82,7 @@ class Launcher:
             container.host_config.readonly_rootfs,
         )
 
-    def spec(self, container: Container) -> tuple[ContainerSpec, tuple[str, ...]]:
+    async def spec(self, container: Container) -> tuple[ContainerSpec, tuple[str, ...]]:
         """What the kernel is to be asked for, and warnings. Raises EngineError of some kind."""
         folder = self._layout.container(container.id)
         host_config = container.host_config
@@ -108,10 +109,7 @@ class Launcher:
             privileged=host_config.privileged,
         )
         filtered, custom = seccomp_choice(host_config)
-        profile = ""
-        if filtered:
-            cache = str(self._layout.seccomp_cache)
-            profile = compiled_profile(held.effective, self._host.machine, cache, custom)
+        profile = await self._filters.path(held.effective, custom) if filtered else ""
         keeper = keeper_of(container.id, self._registry.sharers(), self._registry.known())
         edits = device_edits(host_config.device_requests)
         inputs = container_inputs(
@@ -140,7 +138,7 @@ class Launcher:
 
         Raises StartError and other EngineErrors.
         """
-        spec, warnings = self.spec(container)
+        spec, warnings = await self.spec(container)
         run_dir = self._layout.container_run(container.id)
         run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if container.first_id:

@@ -16,7 +16,8 @@ from engine.containers.log_entries import Entry, parse_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-CHUNK = 1 << 18
+#: What is read, parsed and encoded in one step of the loop: some 3 ms.
+CHUNK = 1 << 17
 #: Pieces kept of a file: readers at its end are hardly further apart.
 KEPT = 4
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.containers.model import Container, LogRequest
 
 #: Bytes of a rotated file read at once.
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 
 
 def check_readable(container: Container, request: LogRequest) -> None:

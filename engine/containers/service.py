@@ -170,7 +170,7 @@ class Containers:
                 (folder / name).mkdir(parents=True, mode=0o755)
             folder.chmod(0o711)  # programs of users other than root reach their files
             await self.volume_use.make(planned)
-            _, warnings = self._launcher.spec(self._as_if_startable(planned))
+            _, warnings = await self._launcher.spec(self._as_if_startable(planned))
         except BaseException:
             self.registry.remove(container_id)
             with trio.CancelScope(shield=True):

@@ -30,24 +30,34 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-def compiled_profile(
+def profile_path(
     capabilities: Iterable[str], machine: str, cache: str, custom: Mapping[str, Any] | None = None
 ) -> str:
-    """The path of the compiled program for a container with these capabilities; "" where none works.
+    """Where the compiled program for a container with these capabilities is kept; "" where none works.
 
-    `custom` is a profile in Docker's JSON format. Raises InvalidRequestError for one that is broken.
+    `custom` is a profile in Docker's JSON format.
     """
     if machine not in _ARCHES:
         return ""
+    key = json.dumps([EDITION, machine, sorted(capabilities), custom], sort_keys=True)
+    return f"{cache}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.bpf"
+
+
+def compiled_profile(
+    capabilities: Iterable[str], machine: str, cache: str, custom: Mapping[str, Any] | None = None
+) -> str:
+    """The same path, with the program there: compiled if need be, in some 20 ms.
+
+    Raises InvalidRequestError for a custom profile that is broken.
+    """
     held = sorted(capabilities)
-    key = json.dumps([EDITION, machine, held, custom], sort_keys=True)
-    path = f"{cache}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.bpf"
-    if not os.path.exists(path):
+    path = profile_path(held, machine, cache, custom)
+    if path and not os.path.exists(path):
         program = (
             _compile_custom(custom, held, machine) if custom else _compile_default(held, machine)
         )
         os.makedirs(cache, 0o700, exist_ok=True)
-        with open(f"{path}.{os.getpid()}.tmp", "wb") as stream:
+        with tempfile.NamedTemporaryFile(dir=cache, suffix=".tmp", delete=False) as stream:
             stream.write(program)
         os.replace(stream.name, path)
     return path
