@@ -88,6 +88,8 @@ def opened(
         root = _open_source(source, container.name, path)
         below = "/" + wanted[len(point.destination) :].lstrip("/")
     else:
+        if not container.state.started_ns:
+            _make_working_dir(rootfs, container.config.working_dir)
         layers = rootfs if writable else _read_only(rootfs)
         root, below = mount_overlay(layers), wanted
     try:
@@ -106,6 +108,23 @@ def opened_layers(rootfs: Rootfs) -> Iterator[int]:
         yield root
     finally:
         os.close(root)
+
+
+def _make_working_dir(rootfs: Rootfs, path: str) -> None:
+    """A container has its working directory from its creation on; we make it when somebody looks."""
+    if path.strip("/"):
+        with opened_layers(rootfs) as root:
+            there = mounting.open_in_root(root, path)
+        if there is not None:
+            os.close(there)
+            return
+        root = mount_overlay(rootfs)
+        try:
+            os.close(mounting.open_or_make(root, path, folder=True))
+        except OSError:
+            pass  # what is in its way is said by the start
+        finally:
+            os.close(root)
 
 
 def _read_only(rootfs: Rootfs) -> Rootfs:

@@ -347,8 +347,17 @@ def _make_skeleton(layout: Layout) -> None:
         (layout.skeleton / name).mkdir(parents=True, exist_ok=True)
     for name in netfiles.NAMES:
         (layout.skeleton / "etc" / name).touch(exist_ok=True)
+    mounts = layout.skeleton / "etc/mtab"
+    if not mounts.is_symlink():
+        mounts.symlink_to("/proc/mounts")
     for path in (layout.skeleton, *layout.skeleton.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    mark = (
+        layout.skeleton / ".dockerenv"
+    )  # programs look for it, to know that they are in a container
+    mark.touch(exist_ok=True)
+    mark.chmod(0o755)
 
 
 def port_requests(container: Container) -> tuple[PortRequest, ...]:

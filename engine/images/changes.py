@@ -44,6 +44,10 @@ def _apply(config: dict[str, Any], word: str, rest: str, change: str) -> None:
     elif word in ("USER", "WORKDIR", "STOPSIGNAL"):
         key = {"USER": "User", "WORKDIR": "WorkingDir", "STOPSIGNAL": "StopSignal"}[word]
         config[key] = rest
+    elif word == "ONBUILD":
+        if rest.partition(" ")[0].upper() in ("", "ONBUILD", "FROM", "MAINTAINER"):
+            raise InvalidRequestError(f"invalid change: {change!r}: no trigger of ONBUILD")
+        config["OnBuild"] = [*(config.get("OnBuild") or []), rest]
     elif word == "HEALTHCHECK":
         config["Healthcheck"] = _healthcheck(rest, change).to_json()
     else:

@@ -133,6 +133,33 @@ def test_the_owner_is_the_containers_user_where_asked(client: docker.DockerClien
     container.remove()
 
 
+def test_the_working_directory_is_there_before_the_first_start(client: docker.DockerClient) -> None:
+    container = client.containers.create(IMAGE, ["ls", "/w/d"], working_dir="/w/d")
+    assert container.get_archive("/w/d")[1]["name"] == "d"
+    assert put(container, "/w/d", tar_of(("before", b""))) == (200, "")
+    other = client.containers.create(IMAGE, ["ls", "/w/d"], working_dir="/w/d")
+    assert put(other, "/w/d/", tar_of(("at-once", b""))) == (200, "")
+    for made, said in ((container, b"before\n"), (other, b"at-once\n")):
+        made.start()
+        made.wait()
+        assert made.logs() == said
+        made.remove()
+    blocked = client.containers.create(IMAGE, ["ls"], working_dir="/bin/busybox/d")
+    assert put(blocked, "/", tar_of(("x", b""))) == (200, "")
+    blocked.remove()
+
+
+def test_programs_find_that_they_are_in_a_container(client: docker.DockerClient) -> None:
+    look = "test -e /.dockerenv && grep -q ' /proc ' /etc/mtab && echo inside"
+    container = client.containers.create(IMAGE, ["sh", "-c", look])
+    container.start()
+    container.wait()
+    assert container.logs() == b"inside\n"
+    assert container.diff() in (None, [])
+    assert ".dockerenv" in members(container, "/.dockerenv")[0]
+    container.remove()
+
+
 def test_a_read_only_root_and_mount_refuse(client: docker.DockerClient) -> None:
     container = client.containers.run(
         IMAGE, ["sleep", "1000"], read_only=True, detach=True,

@@ -28,10 +28,18 @@ def test_a_health_check(change: str, probe: dict[str, object]) -> None:
     "change",
     [
         "HEALTHCHECK", "HEALTHCHECK CMD", "HEALTHCHECK NONE x", "HEALTHCHECK --odd=1 CMD x",
-        "HEALTHCHECK --retries=x CMD y", "HEALTHCHECK --timeout=x CMD y", "RUN x", "ENV",
+        "HEALTHCHECK --retries=x CMD y", "HEALTHCHECK --timeout=x CMD y", "RUN x", "ENV", "ONBUILD",
+        "ONBUILD FROM x",
     ],
 )  # fmt: skip
 def test_nonsense_is_named(change: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         apply_changes({}, [change])
     assert change in str(caught.value)
+
+
+def test_triggers_come_after_those_there_are() -> None:
+    changes = ["ONBUILD COPY . /app", "onbuild RUN make"]
+    assert apply_changes({"OnBuild": ["RUN a"]}, changes)["OnBuild"] == [
+        "RUN a", "COPY . /app", "RUN make",
+    ]  # fmt: skip
