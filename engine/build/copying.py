@@ -196,8 +196,11 @@ def _unpacked(root: int, path: str, work: Path, stack: ExitStack) -> Selection |
     fd = open_in_root(root, f"/{path}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     if fd is None:
         return None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return None
     with os.fdopen(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode) or not is_tar(stream):
+        if not is_tar(stream):
             return None
         stream.seek(0)
         folder = work / f"archive-{hashlib.sha256(path.encode()).hexdigest()[:12]}"
@@ -267,8 +270,7 @@ def apply(
             if claimed is None:
                 files.place(root, selections, placing)
         if claimed is not None:
-            path, made = claimed
-            placing = replace(placing, destination=f"{path}/", share=True, fresh=made)
+            placing = replace(placing, destination=f"{claimed}/", share=True)
             upper = os.open(target / "upper", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 files.place(upper, selections, placing)

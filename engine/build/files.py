@@ -63,7 +63,7 @@ class Placing:
     """Where and how: an absolute destination ("/" at its end for a folder), owner, mode.
 
     `share`: the destination is a folder that was empty, and files may become links to their sources,
-    which belong to the build and are never written to; `fresh`: it was made for this.
+    which belong to the build and are never written to.
     """
 
     destination: str
@@ -71,7 +71,6 @@ class Placing:
     mode: ModeChange | None = None
     keep_parents: bool = False
     share: bool = False
-    fresh: bool = False
 
 
 def destination(working_dir: str, text: str) -> str:
@@ -105,10 +104,8 @@ def place(root: int, selections: tuple[Selection, ...], placing: Placing) -> Non
         raise InvalidRequestError(f"cannot copy to {placing.destination}: {error}") from error
 
 
-def claim_empty(
-    root: int, selections: tuple[Selection, ...], placing: Placing
-) -> tuple[str, bool] | None:
-    """The destination's real path, and whether it was made, if it is a folder with nothing in it.
+def claim_empty(root: int, selections: tuple[Selection, ...], placing: Placing) -> str | None:
+    """The destination's real path if it is a folder with nothing in it, or was made for this.
 
     It then is in the upper folder, where it may be filled once nothing is mounted on it. None where
     files have to go through the mount: the destination is no folder, or has something in it.
@@ -130,7 +127,7 @@ def claim_empty(
                 return None
             status = os.fstat(fd)
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # brings it to the upper
-        return os.readlink(path), made
+        return os.readlink(path)
     except OSError:
         return None
     finally:
@@ -199,7 +196,9 @@ class _Copier:
             fd, made = _folder(self.root, self.placing.destination, self.owner)
             try:
                 self._fill(folder, fd, self.placing.destination.rstrip("/"), "")
-                if made or self.placing.fresh:
+                if (
+                    made and self.placing.keep_parents
+                ):  # else it is the folder's content that is copied
                     self._dress(f"/proc/self/fd/{fd}", os.fstat(folder), f"/proc/self/fd/{folder}")
             finally:
                 os.close(fd)

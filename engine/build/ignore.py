@@ -51,7 +51,7 @@ class IgnoreRules:
 
 def parse_ignore(text: str) -> IgnoreRules:
     """The rules of a .dockerignore. Raises InvalidRequestError for a pattern that cannot be read."""
-    return IgnoreRules(tuple(_patterns(text.removeprefix("\ufeff").splitlines())))
+    return IgnoreRules(tuple(_patterns(text)))
 
 
 def rules_of(patterns: Iterable[str]) -> IgnoreRules:
@@ -59,26 +59,35 @@ def rules_of(patterns: Iterable[str]) -> IgnoreRules:
     return parse_ignore("\n".join(patterns))
 
 
-def _patterns(lines: Iterable[str]) -> Iterable[Pattern]:
-    for number, line in enumerate(lines, start=1):
+def clean_lines(text: str) -> list[tuple[int, str, bool]]:
+    """The patterns of a .dockerignore as they are compared: number of the line, pattern, whether "!".
+
+    Raises InvalidRequestError.
+    """
+    found = []
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if line.startswith("#"):
             continue
-        text = line.strip()
-        exception = text.startswith("!")
+        wanted = line.strip()
+        exception = wanted.startswith("!")
         if exception:
-            text = text[1:].strip()
-        if not text:
+            wanted = wanted[1:].strip()
+        if not wanted:
             if exception:
                 raise InvalidRequestError(f".dockerignore:{number}: a pattern is missing after !")
             continue
-        clean = posixpath.normpath(text).lstrip("/")
-        if not clean:
-            continue
+        if clean := posixpath.normpath(wanted).lstrip("/"):
+            found.append((number, clean, exception))
+    return found
+
+
+def _patterns(text: str) -> Iterable[Pattern]:
+    for number, clean, exception in clean_lines(text):
         try:
             yield Pattern(re.compile(to_regex(clean), re.DOTALL), exception)
         except (re.error, ValueError) as error:
             raise InvalidRequestError(
-                f".dockerignore:{number}: {text} is no pattern: {error}"
+                f".dockerignore:{number}: {clean} is no pattern: {error}"
             ) from error
 
 

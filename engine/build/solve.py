@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.images.registry.manifest import Platform
 
 #: Raised when what an earlier key stood for changes its meaning.
-KEY_VERSION = 2
+KEY_VERSION = 3
 SCRATCH = "scratch"
 #: The scheme of a named context that is an image.
 IMAGE_CONTEXT = "docker-image://"

@@ -120,6 +120,8 @@ class StageBuilder:
             except InvalidRequestError as error:
                 raise fault(stage.opening.line, f"FROM: {error}") from error
             await self._stand_on(image)
+        else:
+            self.snapshot = Snapshot(config={"WorkingDir": "/"})
         config = self.snapshot.config
         triggers = list(config.get("OnBuild") or ())
         env = list(config.get("Env") or ())

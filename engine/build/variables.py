@@ -244,10 +244,12 @@ class Arguments:
     declared: Mapping[str, str | None] = field(default_factory=dict)
 
     def declare(self, name: str, default: str | None) -> Arguments:
-        """After `ARG name[=default]`: the request's value, the default, or the global's."""
+        """After `ARG name[=default]`: the request's value, the default, the global's, or what it was."""
         value = self.given.get(name)
         if value is None:
             value = default if default is not None else self.globals.get(name)
+        if value is None:
+            value = self.declared.get(name)  # of the stage it stands on, or an earlier line's
         return replace(self, declared={**self.declared, name: value})
 
     def values(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import trio
 from engine.api.buildkit.filesync import fetch
 from engine.build import remote
 from engine.build.context import FOLDER_CONTEXT, read_material, read_text
+from engine.build.ignore import clean_lines
 from engine.build.request import Material
 from engine.build.solve import IMAGE_CONTEXT
 from engine.errors import InvalidRequestError
@@ -81,10 +82,5 @@ def _read(folder: Path, name: str) -> tuple[str | None, str | None]:
 
 
 def _patterns(ignored: str) -> list[str]:
-    """The lines that are patterns, as the client's matcher takes them."""
-    lines = (
-        line.strip()
-        for line in ignored.removeprefix("\ufeff").splitlines()
-        if not line.startswith("#")
-    )
-    return [line for line in lines if line]
+    """The patterns, as the client's matcher takes them. Raises InvalidRequestError."""
+    return [f"!{clean}" if exception else clean for _, clean, exception in clean_lines(ignored)]

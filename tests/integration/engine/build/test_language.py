@@ -313,3 +313,29 @@ def test_copies_that_share_files_with_the_context_change_nothing_else(site: Site
     assert found["second/b"].mode == 0o644
     assert not found["second/a"].islnk()
     assert found["second"].mode == 0o755
+
+
+def test_add_takes_a_folder_as_copy_does(site: Site) -> None:
+    told = site.made("FROM busybox:bench\nADD dir /d\nADD dir f /e/\n", {"dir/a": "1", "f": "2"})
+    assert {"d/a", "e/a", "e/f"} <= set(site.files(told.image))
+
+
+def test_a_new_destination_is_no_copy_of_the_source_folder(site: Site) -> None:
+    told = site.made(
+        "FROM busybox:bench AS one\nRUN mkdir -p /o/p && chown 3:4 /o /o/p && chmod 2750 /o\n"
+        "FROM busybox:bench\nCOPY --from=one /o /o\nCOPY --from=one --chown=5:6 /o /new/o\n"
+    )
+    files = site.files(told.image)
+    found = {name: (files[name].mode & 0o7777, files[name].uid, files[name].gid) for name in
+             ("o", "o/p", "new", "new/o")}  # fmt: skip
+    assert found == {
+        "o": (0o755, 0, 0), "o/p": (0o755, 3, 4), "new": (0o755, 5, 6), "new/o": (0o755, 5, 6),
+    }  # fmt: skip
+
+
+def test_an_arg_said_again_without_a_default_keeps_its_value(site: Site) -> None:
+    told = site.made(
+        "ARG V=v\nFROM busybox:bench AS x\nARG V\nARG W=w\nARG W\nFROM x\nARG W\nARG N\n"
+        'RUN echo "[$V][$W][$N]" > /seen\n'
+    )
+    assert site.read(told.image, "seen") == "[v][w][]\n"
