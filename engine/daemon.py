@@ -88,6 +88,7 @@ async def serve(
             open_worker(f"pycompose-{identity}", helpers.network_worker.channel)
         )
         events = EventBus(database)
+        stack.callback(events.write)
         settings = read_settings(settings_folder())
         images = Images(layout, database, events, settings.layer_limit)
         relay = Relay(layout.run)
@@ -118,6 +119,7 @@ async def serve(
             if networks.cluster is not None:
                 nursery.start_soon(networks.cluster.run)
             nursery.start_soon(database.keep_short)
+            nursery.start_soon(events.keep_written)
             ready()
             # What has been imported stays: a full collection need not look at it, and takes no 20 ms.
             gc.freeze()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: How many events are remembered for `since`, at least.
 HISTORY = 4096
+#: Seconds in which events gather before they are written: a start has five, each a transaction. An
+#: engine that is killed forgets those; Docker's forgets all.
+DELAY = 0.2
 #: How far a listener may fall behind before it is dropped.
 BACKLOG = 1024
 
@@ -45,6 +48,8 @@ class EventBus:
         self._database = database
         self._clock_ns = clock_ns
         self._listeners: set[trio.MemorySendChannel[Event]] = set()
+        self._unwritten: list[Event] = []
+        self._due = trio.Event()
         self._until_pruned = 0  # events until the oldest are forgotten: not at each one
 
     @property
@@ -57,26 +62,49 @@ class EventBus:
     ) -> None:
         """Record an event and hand it to every listener; never blocks."""
         event = Event(kind, action, actor_id, dict(attributes or {}), self._clock_ns())
-        document = json.dumps([event.kind, event.action, event.actor_id, event.attributes])
-        try:
-            self._database.execute(
-                "INSERT INTO events (time_ns, document) VALUES (?, ?)", (event.time_ns, document)
-            )
-            self._until_pruned -= 1
-            if self._until_pruned < 0:
-                self._until_pruned = HISTORY // 16
-                self._database.execute(
-                    "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
-                    (HISTORY,),
-                )
-        except HostLimitError:
-            pass  # a full disk: it is not remembered, but whoever listens hears it
+        self._unwritten.append(event)
+        self._due.set()
         for listener in tuple(self._listeners):
             try:
                 listener.send_nowait(event)
             except trio.WouldBlock:
                 self._listeners.discard(listener)
                 listener.close()
+
+    def write(self) -> None:
+        """What has been published since the last time, to the database in one transaction.
+
+        On a full disk it is not remembered: whoever listens has heard it.
+        """
+        rows = [
+            (e.time_ns, json.dumps([e.kind, e.action, e.actor_id, e.attributes]))
+            for e in self._unwritten
+        ]
+        self._unwritten.clear()
+        self._until_pruned -= len(rows)
+        if not rows:
+            return
+        try:
+            with self._database.transaction():
+                self._database.execute_many(
+                    "INSERT INTO events (time_ns, document) VALUES (?, ?)", rows
+                )
+                if self._until_pruned < 0:
+                    self._until_pruned = HISTORY // 16
+                    self._database.execute(
+                        "DELETE FROM events WHERE sequence <= (SELECT max(sequence) FROM events) - ?",
+                        (HISTORY,),
+                    )
+        except HostLimitError:
+            pass
+
+    async def keep_written(self) -> None:
+        """Write what is published, soon; until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due = trio.Event()
+            await trio.sleep(DELAY)
+            self.write()
 
     @contextmanager
     def subscribe(self) -> Iterator[trio.MemoryReceiveChannel[Event]]:
@@ -94,6 +122,7 @@ class EventBus:
 
     def history(self, since_ns: int, until_ns: int | None = None) -> list[Event]:
         """The remembered events with since_ns <= time <= until_ns, oldest first."""
+        self.write()
         rows = self._database.rows(
             "SELECT time_ns, document FROM events WHERE time_ns >= ? AND time_ns <= ? ORDER BY sequence",
             (since_ns, until_ns if until_ns is not None else 2**63 - 1),

@@ -118,14 +118,20 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All statements inside take effect together or not at all; may not be nested."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All statements inside take effect together or not at all; may not be nested.
+
+        Raises HostLimitError (a full disk).
+        """
+        with _told():
+            self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            with _told():
+                self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # on a full disk it has been rolled back already
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one writing statement; the number of rows it changed. Raises HostLimitError (a full disk)."""
