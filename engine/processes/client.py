@@ -239,9 +239,7 @@ class ForkServer:
             os.lseek(memory, 0, os.SEEK_SET)
             fds = array.array("i", [memory, theirs.fileno()])
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-            order = order_of(spec)
-            message = order.head() + b"\0" + messages.encode(**order.fields())
-            await self._requests.sendmsg([message], rights)
+            await self._requests.sendmsg([messages.request(order_of(spec))], rights)
         except OSError as error:
             ours.close()
             raise HostLimitError(

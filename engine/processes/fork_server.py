@@ -15,7 +15,7 @@ import socket
 import sys
 
 from engine.processes import messages
-from engine.processes.keeper import Ways, keep
+from engine.processes.keeper import Kept, Ways, keep
 from engine.processes.launcher import enter_pids, live_first, make_cgroup, run_launcher
 from engine.processes.monitor import run_monitor
 from engine.processes.rehearsal import fill_gaps, rehearse
@@ -56,27 +56,36 @@ def serve(requests: socket.socket) -> None:
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not message:
             return
-        if fork_or_refuse(fds[1]) == 0:
+        kept = fork_or_refuse(message, fds[1])
+        if kept is not None:
             requests.close()
             try:
-                keep(message, (fds[0], fds[1]), ways)
+                keep(kept, fds[0], ways)
             finally:
                 os._exit(1)
         for fd in fds:
             os.close(fd)
 
 
-def fork_or_refuse(channel: int) -> int | None:
-    """fork(2); where the host has no room for a process, whoever asked hears it: None."""
+def fork_or_refuse(request: bytes, channel: int) -> Kept | None:
+    """In the new monitor what it has to begin with; in the fork server None.
+
+    Where the host has no room for a process, or no descriptor is left, whoever asked hears it.
+    """
+    kept: Kept | None = None
     try:
-        return os.fork()
+        kept = Kept(request, channel)
+        if os.fork() == 0:
+            return kept
     except OSError as error:
         words = f"cannot fork a monitor: {error.strerror}"
         try:
             os.write(channel, messages.encode(failed=words, exit_code=125))
         except OSError:
             pass  # whoever asked has gone
-        return None
+    if kept is not None:
+        kept.let_go()
+    return None
 
 
 if __name__ == "__main__":

@@ -52,21 +52,34 @@ class Ways:
 
 
 class Kept:
-    """What a monitor knows while it waits; descriptors are -1 while there is none."""
+    """What a monitor knows while it waits; descriptors are -1 while there is none.
+
+    Made by whoever forks the monitor, before the fork: what is made there is no page of the monitor's
+    own. `theirs` is the other end of the link, for the process to be born.
+    """
 
     __slots__ = (
-        "channel", "epoll", "launcher", "link", "order", "pid", "pidfd", "server", "start_time",
-        "stderr", "stdin", "stdout", "terminal",
+        "cgroup", "channel", "epoll", "flags", "launcher", "link", "name", "order", "pid",
+        "pid_namespace", "pidfd", "server", "start_time", "stderr", "stdin", "stdout", "terminal",
+        "theirs",
     )  # fmt: skip
 
-    link: _socket.socket
-    epoll: select.epoll
-
-    def __init__(self, order: bytes, channel: int) -> None:
-        self.order = order
+    def __init__(self, request: bytes, channel: int) -> None:
+        """Raises OSError where the host has no descriptors left."""
+        self.name, flags, self.cgroup, self.pid_namespace, self.order = request.split(b"\0", 4)
+        self.flags = int(flags or b"0")
         self.channel = channel
+        self.link, self.theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        self.epoll = select.epoll()
+        self.epoll.register(self.link, select.EPOLLIN)
         self.launcher = self.pid = self.start_time = 0
         self.pidfd = self.server = self.stdin = self.stdout = self.stderr = self.terminal = -1
+
+    def let_go(self) -> None:
+        """Close what has been made, after the fork: the monitor has its own."""
+        self.link.close()
+        self.theirs.close()
+        self.epoll.close()
 
     def hear(self) -> bytes:
         """The launcher's next message; its descriptors are taken. b"" once it has gone."""
@@ -103,24 +116,19 @@ class Kept:
             pass  # the engine was killed meanwhile; the next one asks by our own socket
 
 
-def keep(request: bytes, fds: tuple[int, int], ways: Ways) -> None:
-    """The monitor's life; `fds` are the spec and the channel. Returns when it must not go on."""
+def keep(kept: Kept, spec_fd: int, ways: Ways) -> None:
+    """The monitor's life. Returns when it must not go on."""
     os.setsid()
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    name, flags, cgroup, pid_namespace, order = request.split(b"\0", 4)
     comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(comm, name)
+    os.write(comm, kept.name)
     os.close(comm)
-    kept = Kept(order, fds[1])
-    kept.link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-    kept.epoll = select.epoll()
-    kept.epoll.register(kept.link, select.EPOLLIN)
     try:
-        if flags:
-            if pid_namespace:
-                ways.enter_pids(pid_namespace)
-            folder = ways.make_cgroup(order, cgroup) if cgroup else -1
-            child, kept.pidfd = ways.clone3(int(flags), folder)
+        if kept.flags:
+            if kept.pid_namespace:
+                ways.enter_pids(kept.pid_namespace)
+            folder = ways.make_cgroup(kept.order, kept.cgroup) if kept.cgroup else -1
+            child, kept.pidfd = ways.clone3(kept.flags, folder)
             kept.pid = child
             if folder >= 0:
                 os.close(folder)
@@ -131,10 +139,11 @@ def keep(request: bytes, fds: tuple[int, int], ways: Ways) -> None:
         return
     if child == 0:
         kept.link.close()
-        (ways.live if flags else ways.launch)(order, *fds, theirs.detach())
+        life = ways.live if kept.flags else ways.launch
+        life(kept.order, spec_fd, kept.channel, kept.theirs.detach())
         return
-    theirs.close()
-    os.close(fds[0])
+    kept.theirs.close()
+    os.close(spec_fd)
     ways.take_over(kept, wait_for_work(kept))
 
 

@@ -17,7 +17,10 @@ import os
 import socket
 import struct
 import termios
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.runtime.order import Order
 
 #: Of conversation 3: an engine that is newer must still understand it.
 PROTOCOL = 1
@@ -32,6 +35,11 @@ LIMIT = 1 << 16
 def encode(**fields: Any) -> bytes:
     """A message as JSON bytes."""
     return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def request(order: Order) -> bytes:
+    """An order as the fork server takes it: what a monitor reads without JSON, then all of it."""
+    return order.head() + b"\0" + encode(**order.fields())
 
 
 def decode(message: bytes) -> dict[str, Any]:

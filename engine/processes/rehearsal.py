@@ -8,7 +8,6 @@ its own, which is left again, and in memory; it may fail anywhere, for it change
 from __future__ import annotations
 
 import os
-import select
 import socket
 import sys
 from contextlib import contextmanager
@@ -113,21 +112,16 @@ def _rehearse_start(container: spec.ContainerSpec) -> None:
 
 def _rehearse_end(container: spec.ContainerSpec) -> None:
     """A monitor's life but for the fork: from the first message over the link to the exit record."""
-    request = messages.encode(**order_of(container).fields())
     engine, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    stdio, ours, server = set_up(read_order(messages.decode(request)))
+    kept = Kept(messages.request(order_of(container)), channel.detach())
+    stdio, ours, server = set_up(read_order(messages.decode(kept.order)))
     child = os.fork()
     if child == 0:
         os._exit(0)
-    kept = Kept(request, channel.detach())
-    ours_link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    kept.link = ours_link
-    kept.epoll = select.epoll()
-    kept.epoll.register(kept.link, select.EPOLLIN)
     kept.pidfd = os.pidfd_open(child)
     born = start_time(child)
-    send_with_fds(theirs, f"here {child} {born}".encode(), [server.fileno(), *ours])
-    theirs.close()
+    with socket.socket(fileno=kept.theirs.detach()) as link:
+        send_with_fds(link, f"here {child} {born}".encode(), [server.fileno(), *ours])
     server.close()
     for fd in (stdio.stdin, stdio.stdout, stdio.stderr, *ours):
         os.close(fd)

@@ -134,6 +134,44 @@ def started(
     return made, cpu, walls
 
 
+def cpu_ms(pid: int) -> float:
+    """What a process's threads have run so far (sched-stats.rst)."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
+
+
+def start_costs(client: docker.DockerClient, meter: Meter, count: int) -> dict[str, list[float]]:
+    """CPU milliseconds of so many starts, from the request to the answer, by who spent them.
+
+    The answer comes when the program has been executed; its own first steps are in "first process".
+    """
+    client.networks.create("single")
+    here = client.api.create_host_config(network_mode="single")
+    helpers = engine_processes(meter)
+    costs: dict[str, list[float]] = {name: [] for name in (*helpers, "monitor", "first process")}
+    for _ in range(count):
+        container = client.api.create_container(IMAGE, ["sleep", "100000"], host_config=here)["Id"]
+        before = {name: cpu_ms(pid) for name, pid in helpers.items()}
+        client.api.start(container)
+        for name, pid in helpers.items():
+            costs[name].append(cpu_ms(pid) - before[name])
+        first = client.api.inspect_container(container)["State"]["Pid"]
+        costs["first process"].append(cpu_ms(first))
+        costs["monitor"].append(cpu_ms(monitors([container], client)[0]))
+        client.api.remove_container(container, force=True)
+    client.networks.get("single").remove()
+    return costs
+
+
+def bench_one_start(client: docker.DockerClient, meter: Meter) -> None:
+    """A start inside the engine."""
+    costs = start_costs(client, meter, 100)
+    each = [sum(parts) for parts in zip(*costs.values(), strict=True)]
+    print(f"start, CPU from request to execve   {statistics.median(each):8.1f} ms")
+    for name, parts in costs.items():
+        print(f"    {name:32}{statistics.median(parts):8.1f} ms")
+
+
 def bench_starts(client: docker.DockerClient, meter: Meter, count: int) -> list[str]:
     """CPU of a start, the last beside the first, memory."""
     made, cpu, walls = started(client, meter, count, "10.199.128.0/17")
@@ -195,6 +233,7 @@ def run(engine: OwnEngine, meter: Meter, count: int) -> None:
     import_image(engine.host)
     os.environ["BENCH_SOCKET"] = engine.host.removeprefix("unix://")
     with closing(docker.DockerClient(base_url=engine.host, timeout=60)) as client:
+        bench_one_start(client, meter)
         bench_removal(client, meter, bench_starts(client, meter, count))
         bench_logs(client, meter)
 

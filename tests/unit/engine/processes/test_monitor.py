@@ -28,9 +28,7 @@ def test_what_the_program_wrote_before_its_end_is_kept_however_late_the_monitor_
         stdin_open=False, cgroup=Cgroup("v2", "none"), log=log,
     )  # fmt: skip
     channel, engine = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    kept = Kept(messages.encode(**order.fields()), channel.detach())
-    kept.link, launcher = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    kept.epoll = select.epoll()
+    kept = Kept(messages.request(order), channel.detach())
     kept.server = messages.bind_socket(str(tmp_path)).detach()
     kept.stdout, written = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     size = fcntl.fcntl(written, fcntl.F_SETPIPE_SZ, 1 << 18)
@@ -50,5 +48,5 @@ def test_what_the_program_wrote_before_its_end_is_kept_however_late_the_monitor_
     assert messages.decode(engine.recv(messages.LIMIT))["exit_code"] == 3
     for fd in (written, kept.stdout, kept.pidfd):
         os.close(fd)
-    for one in (kept.epoll, kept.link, launcher, engine, watching.channel):
+    for one in (kept.epoll, kept.link, kept.theirs, engine, watching.channel):
         one.close()
