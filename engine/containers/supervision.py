@@ -222,6 +222,7 @@ class Supervisor:
             return
         bell = self.next_end(container_id)
         self.signal(live, 9)
+        await self._let_die(container_id, live)
         self._publish(self._registry.get(container_id), "kill", {"signal": "9"})
         with trio.move_on_after(KILL_PATIENCE):
             await bell.wait()
@@ -230,6 +231,15 @@ class Supervisor:
                 f"container {container_id[:12]} did not end within {KILL_PATIENCE:g} s of SIGKILL",
                 hint="a process of it hangs in the kernel (state D in ps)",
             )
+
+    async def _let_die(self, container_id: str, live: Live) -> None:
+        """What v1's freezer holds does not even die of SIGKILL before it is thawed."""
+        paused = self._registry.get(container_id).state.status == "paused"
+        if paused and not tree.unified_mount(live.spec.cgroup.mode):
+            try:
+                await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=False))
+            except OSError:
+                return  # it has died
 
     async def freeze(self, container_id: str, *, frozen: bool) -> None:
         """Freeze or thaw every process, and say so in the state. Raises ConflictError if it has ended."""

@@ -7,6 +7,7 @@ machine's own cgroups are never written. Sources: cgroups(7), the kernel's cgrou
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -191,6 +192,8 @@ def kill_all(cgroup: Cgroup) -> None:
             os.kill(pid, 9)
         except ProcessLookupError:
             continue
+    if not top and _freezer_state(cgroup) not in ("", "THAWED"):
+        _freeze_v1(cgroup, frozen=False)  # v1's frozen do not even die
 
 
 def remove(cgroup: Cgroup, patience: float = 2.0) -> None:
@@ -238,8 +241,14 @@ def _folders(path: str) -> list[str]:
 
 
 def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
-    """Freeze or thaw every process; returns when the kernel says it is so (or after 10 seconds)."""
+    """Freeze or thaw every process; returns when the kernel says it is so (or after 10 seconds).
+
+    Raises OSError; FileNotFoundError where the cgroup is gone.
+    """
     top = unified_mount(cgroup.mode)
+    if not top:
+        _freeze_v1(cgroup, frozen=frozen)
+        return
     folder = f"{top}/{cgroup.path}"
     _write(f"{folder}/cgroup.freeze", "1" if frozen else "0")
     wanted = f"frozen {int(frozen)}"
@@ -252,10 +261,44 @@ def freeze(cgroup: Cgroup, *, frozen: bool) -> None:
             events.seek(0)
 
 
+def _freeze_v1(cgroup: Cgroup, *, frozen: bool) -> None:
+    """The same by v1's freezer, whose hierarchy is joined when it is first needed.
+
+    It has no event, and what forks meanwhile may leave it FREEZING until told once more
+    (the kernel's cgroup-v1/freezer-subsystem).
+    """
+    if not _is_mounted("freezer"):
+        raise OSError(errno.ENOTSUP, "this host has no freezer cgroup")
+    folder = f"{MOUNT}/freezer/{cgroup.path}"
+    if not os.path.isdir(folder):
+        if not processes(cgroup):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+        _make_v1(folder, "freezer")
+        _join_all(cgroup, [folder])
+    state = "FROZEN" if frozen else "THAWED"
+    deadline = time.monotonic() + 10
+    while True:
+        _write(f"{folder}/freezer.state", state)
+        if _freezer_state(cgroup) == state or time.monotonic() > deadline:
+            return
+        time.sleep(0.002)
+
+
+def _freezer_state(cgroup: Cgroup) -> str:
+    try:
+        with open(f"{MOUNT}/freezer/{cgroup.path}/freezer.state") as line:
+            return line.read().strip()
+    except OSError:
+        return ""
+
+
 def is_frozen(cgroup: Cgroup) -> bool:
     """Whether the processes are frozen now."""
+    top = unified_mount(cgroup.mode)
+    if not top:
+        return _freezer_state(cgroup) == "FROZEN"
     try:
-        with open(f"{unified_mount(cgroup.mode)}/{cgroup.path}/cgroup.events") as lines:
+        with open(f"{top}/{cgroup.path}/cgroup.events") as lines:
             return "frozen 1" in lines.read().splitlines()
     except OSError:
         return False
