@@ -54,7 +54,7 @@ lint: $(VENV)/development.stamp
 	$(BIN)/lint-imports
 
 peers: $(VENV)/development.stamp
-	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl podman skopeo umoci
+	sh .ci/debian-packages busybox-static docker.io fish zsh docker-registry apache2-utils openssl podman skopeo umoci systemd
 	sh .ci/reference
 	$(PYTEST) -q $(AGAIN) -o cache_dir=.pytest_cache/peer -m peer tests
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from docker.types import Mount
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.own_engine import OwnEngine
 
 pytestmark = [
@@ -99,6 +102,68 @@ def test_a_file_system_that_this_kernel_has_not_is_named(
     assert mounted(own_engine) == []
     container.remove()
     client.volumes.get("tests-odd").remove()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[str]:
+    """A block device with ext4 on it, from a file."""
+    if not Path("/dev/loop-control").exists():
+        pytest.skip("needs the privilege to make a loop device (/dev/loop-control)")
+    image = tmp_path / "disk"
+    image.touch()
+    os.truncate(image, 8 << 20)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", image], check=True)
+    device = subprocess.check_output(
+        ["/sbin/losetup", "--find", "--show", image], text=True
+    ).strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["/sbin/losetup", "--detach", device], check=True)
+
+
+def test_a_block_devices_volume_is_mounted_while_it_is_used(
+    client: docker.DockerClient, own_engine: OwnEngine, disk: str
+) -> None:
+    options = {"type": "ext4", "device": disk, "o": "noatime"}
+    volume = client.volumes.create("tests-disk", driver_opts=options)
+    at = ["tests-disk:/d"]
+    shown = run(client, "echo kept > /d/f; busybox chown 5 /d/f; busybox mount", volumes=at)
+    assert f"{disk} on /d type ext4 (rw,noatime)" in shown
+    assert mounted(own_engine) == []
+    own_ids = client.api.create_host_config(binds=at) | {"UsernsMode": "auto"}
+    made = client.api.create_container(IMAGE, ["stat", "-c", "%u", "/d/f"], host_config=own_ids)
+    client.api.start(made)
+    client.api.wait(made)
+    assert client.api.logs(made) == b"5\n"
+    client.api.remove_container(made)
+    script = "cat /d/f; echo x 2>/dev/null > /d/f || echo locked"
+    assert run(client, script, volumes=["tests-disk:/d:ro"]) == "kept\nlocked\n"
+    assert mounted(own_engine) == []
+    volume.remove()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"type": "ext4", "device": "/dev/no-such", "o": "rw"}, "lookup blockdev|/dev/no-such"),
+        (
+            {"type": "nfs", "device": ":/x", "o": "addr=no.such.invalid"},
+            "Name or service not known|Temporary failure",
+        ),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(
+    client: docker.DockerClient, own_engine: OwnEngine, options: dict[str, str], words: str
+) -> None:
+    volume = client.volumes.create("tests-nowhere", driver_opts=options)
+    with pytest.raises(docker.errors.APIError, match=words) as caught:
+        run(client, "true", volumes=["tests-nowhere:/d"])
+    assert "error while mounting volume 'tests-nowhere'" in str(caught.value)
+    assert mounted(own_engine) == []
+    for container in client.containers.list(all=True):
+        container.remove()
+    volume.remove()
 
 
 def test_options_labels_subpath_and_nocopy_of_the_long_form(client: docker.DockerClient) -> None:
