@@ -77,7 +77,9 @@ async def build_image(
         try:
             image_id, cache = await follow(engine, call, upload, tell)
             if cache:
-                await take_away(engine, cache, targets, environment)
+                await take_away(
+                    engine, cache, targets, environment, lambda text: tell(warning(text))
+                )
             return image_id
         except (ImageFailedError, EngineRefusedError) as error:
             raise ImageFailedError(f"services.{service.name}.build: {error}") from error

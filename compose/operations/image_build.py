@@ -102,7 +102,7 @@ async def _build(
         call = calls.build_image(query, registry_config(environment), len(ahead))
         image_id, cache = await follow(engine, call, with_ahead(ahead, Upload(pieces)), tell)
         if cache:
-            await take_away(engine, cache, targets, environment)
+            await take_away(engine, cache, targets, environment, lambda text: tell(warning(text)))
     return image_id
 
 

@@ -29,13 +29,28 @@ if TYPE_CHECKING:
     from compose.engine_client.transport import Engine
 
 FROM, TO = ("registry", "local"), ("registry", "local", "inline")
+#: What a place may say beside its type, and which values of it mean nothing else than what is done.
+KNOWN = {
+    "registry": ("ref", "mode", "ignore-error"), "local": ("src", "dest", "mode", "ignore-error"),
+    "inline": (),
+}  # fmt: skip
+USUAL = {
+    "oci-mediatypes": ("true", "false"), "image-manifest": ("true", "false"), "compression": ("gzip",),
+    "force-compression": ("false",), "tag": ("latest",),
+}  # fmt: skip
 
 
 class CachePlace(Record):
-    """`kind` is registry, local or inline; `where` an image's name or a folder."""
+    """`kind` is registry, local or inline; `where` an image's name or a folder.
+
+    `whole`: every step goes there (mode=max), not those of the image alone. `optional`: what fails is
+    told, and no error.
+    """
 
     kind: str
     where: str = ""
+    whole: bool = False
+    optional: bool = False
 
 
 def read_places(
@@ -55,14 +70,22 @@ def read_places(
         key = {"registry": "ref", "local": "src" if known == FROM else "dest"}.get(kind, "")
         if key and not fields.get(key):
             raise ProjectError(f"{where}: {key} is missing: add {key}=...")
-        found.append(CachePlace(kind, fields.get(key, "")))
+        for name, value in fields.items():
+            if name not in ("type", *KNOWN[kind]) and value not in USUAL.get(name, ()):
+                raise ProjectError(f"{where}: {name}={value} is not supported: take it out")
+        mode = fields.get("mode", "min")
+        if mode not in ("min", "max"):
+            raise ProjectError(f"{where}: mode={mode} is neither min nor max")
+        optional = fields.get("ignore-error", "").lower() in ("true", "1")
+        found.append(CachePlace(kind, fields.get(key, ""), mode == "max", optional))
     return tuple(found)
 
 
 def asked_of(places: tuple[CachePlace, ...]) -> str:
-    """What the engine is to make for cache_to: "image", "inline" or ""."""
-    kinds = {place.kind for place in places}
-    return "image" if kinds - {"inline"} else "inline" if kinds else ""
+    """What the engine is to make for cache_to: "max" if any place wants it, "min", "inline" or ""."""
+    if all(place.kind == "inline" for place in places):
+        return "inline" if places else ""
+    return "max" if any(place.whole for place in places) else "min"
 
 
 async def bring(
@@ -103,22 +126,34 @@ async def take_away(
     image_id: str,
     places: tuple[CachePlace, ...],
     environment: Mapping[str, str],
+    warn: Callable[[str], None],
 ) -> None:
     """The cache's image to where it is to go; the engine does not keep it. Raises ComposeError."""
     try:
         for place in places:
-            if place.kind == "registry":
-                repository, tag = split_reference(place.where)
-                await engine.do(calls.tag_image(image_id, repository, tag))
-                await push_image(engine, place.where, environment, None)
-            elif place.kind == "local":
-                await _save(engine, image_id, Path(place.where))
+            try:
+                await _take(engine, image_id, place, environment)
+            except ComposeError as error:
+                if not place.optional:
+                    raise
+                warn(f"cache_to {place.where}: {error}")
     finally:
         with trio.CancelScope(shield=True):
             try:
                 await engine.do(calls.remove_image(image_id, force=True))
             except EngineRefusedError:
                 pass  # the image is the cache of another build as well
+
+
+async def _take(
+    engine: Engine, image_id: str, place: CachePlace, environment: Mapping[str, str]
+) -> None:
+    if place.kind == "registry":
+        repository, tag = split_reference(place.where)
+        await engine.do(calls.tag_image(image_id, repository, tag))
+        await push_image(engine, place.where, environment, None)
+    elif place.kind == "local":
+        await _save(engine, image_id, Path(place.where))
 
 
 async def _save(engine: Engine, image_id: str, folder: Path) -> None:

@@ -32,6 +32,7 @@ from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
 from engine.errors import EngineError, InvalidRequestError, NotSupportedError, first_error
+from engine.images.model import Image
 from engine.images.outgoing import index_of_images
 from engine.images.reference import parse_reference
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from engine.build.events import Tell
     from engine.build.request import Giver, Material, Pull, StepRunner
     from engine.build.snapshot import Snapshot
-    from engine.images.model import Image
     from engine.images.registry.manifest import Platform
     from engine.images.store import Images
     from engine.storage.database import Database
@@ -179,8 +179,9 @@ class Builder:
         try:
             await import_caches(benches[0])
             images = await _run_platforms(benches)
-            if request.cache_to == "image":
-                cache = (await export_cache(benches[0])).id
+            if request.cache_to in ("min", "max"):
+                of = images if request.cache_to == "min" else None
+                cache = (await export_cache(benches[0], of)).id
         finally:
             benches[0].release()
             for bench in benches:
@@ -291,11 +292,6 @@ def _image(bench: Bench, snapshot: Snapshot) -> Image:
         bench.stages[bench.solution.stages[-1].index].platform, found.created
     )
     if bench.request.cache_to == "inline":
-        own = {layer.diff_id for layer in snapshot.layers}
-        steps = [
-            one
-            for one in steps_of(bench)
-            if own.issuperset(filter(None, [*one["below"], one["layer"]]))
-        ]
-        document[FIELD] = {"version": VERSION, "alone": False, "steps": steps}
+        own = Image("", document, snapshot.layers)
+        document[FIELD] = {"version": VERSION, "alone": False, "steps": steps_of(bench, [own])}
     return bench.images.add(document, snapshot.layers)

@@ -97,8 +97,8 @@ def read_inputs(raw: bytes, request: BuildRequest) -> tuple[BuildRequest, Given]
 
 
 def _cache_to(value: Any) -> str:
-    if value not in (None, "", "image", "inline"):
-        raise InvalidRequestError(f"the inputs' cache_to is neither image nor inline: {value}")
+    if value not in (None, "", "min", "max", "inline"):
+        raise InvalidRequestError(f"the inputs' cache_to is none of min, max and inline: {value}")
     return value or ""
 
 

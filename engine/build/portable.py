@@ -25,15 +25,17 @@ from engine.images.pack import measure
 from engine.images.reference import parse_reference
 
 if TYPE_CHECKING:
-    from engine.build.bench import Bench
+    from collections.abc import Sequence
+
+    from engine.build.bench import Bench, Used
     from engine.images.model import Image
 
 #: Where the steps are in an image's config; `VERSION` changes with what they mean.
 FIELD, VERSION = "pycompose.cache", 1
 
 
-def steps_of(bench: Bench) -> list[dict[str, Any]]:
-    """The steps of a build that has ended, as they are written down."""
+def steps_of(bench: Bench, images: Sequence[Image] | None = None) -> list[dict[str, Any]]:
+    """The steps of a build that has ended, as they are written down; with `images` only theirs."""
     return [
         {
             "key": key,
@@ -41,18 +43,36 @@ def steps_of(bench: Bench) -> list[dict[str, Any]]:
             "layer": used.found.layer.diff_id if used.found.layer else None,
             "created": used.found.created,
         }
-        for key, used in bench.used.items()
+        for key, used in _used(bench, images).items()
     ]
 
 
-async def export_cache(bench: Bench) -> Image:
-    """An image without a name that holds the build's steps and all their layers."""
+def _used(bench: Bench, images: Sequence[Image] | None) -> dict[str, Used]:
+    """What a build used, or of that what stands on no layers but those of one of the images."""
+    if images is None:
+        return bench.used
+    owned = [set(image.diff_ids) for image in images]
+    return {
+        key: used
+        for key, used in bench.used.items()
+        if any(own.issuperset(layer.diff_id for layer in _layers(used)) for own in owned)
+    }
+
+
+def _layers(used: Used) -> tuple[Layer, ...]:
+    return (*used.before.layers, *((used.found.layer,) if used.found.layer else ()))
+
+
+async def export_cache(bench: Bench, images: Sequence[Image] | None = None) -> Image:
+    """An image without a name that holds the build's steps and all their layers.
+
+    With `images` (the "min" of BuildKit's words) these are the steps that the images are made of.
+    """
     layers: dict[str, Layer] = {}
     places: dict[str, str] = {}
-    for used in bench.used.values():
-        own = (used.found.layer,) if used.found.layer else ()
+    for used in _used(bench, images).values():
         chain = ""
-        for layer in (*used.before.layers, *own):
+        for layer in _layers(used):
             chain = chained(chain, layer.diff_id)
             layers.setdefault(layer.diff_id, layer)
             places.setdefault(layer.diff_id, chain)
@@ -63,7 +83,7 @@ async def export_cache(bench: Bench) -> Image:
         "os": bench.platform.os,
         "config": {},
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in stack]},
-        FIELD: {"version": VERSION, "alone": True, "steps": steps_of(bench)},
+        FIELD: {"version": VERSION, "alone": True, "steps": steps_of(bench, images)},
     }
     return bench.images.add(document, stack)
 

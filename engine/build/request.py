@@ -59,7 +59,9 @@ class BuildRequest:
 
     `inline` is the Dockerfile's text where it is no file. `contexts` are named contexts: an image
     ("docker-image://x"), a folder of the context's tar ("folder:x"), or a URL. `no_cache_filter` are stages whose cache is not used.
-    `cache_from` are images to take steps from; `cache_to` is "image", "inline" or "". `not_honoured` names
+    `cache_from` are images to take steps from; `cache_to` is what goes into the
+    cache for elsewhere: "max" (every step), "min" (those of the image) or "inline" (the same, in the
+    image itself), "" for none. `not_honoured` names
     parameters that no field here has; each becomes a warning. `auths` are registries' credentials.
     """
 

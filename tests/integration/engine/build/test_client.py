@@ -298,7 +298,7 @@ def test_a_cache_goes_to_a_folder_and_comes_back(shell: Shell, tmp_path: Path) -
     place = tmp_path / "cache"
     build = {
         "context": ".",
-        "cache_to": [f"type=local,dest={place}"],
+        "cache_to": [f"type=local,dest={place},mode=max"],
         "cache_from": [f"type=local,src={place}"],
     }
     shell.write(compose_yaml=services(web={"build": build}), Dockerfile=CACHED)
@@ -322,7 +322,7 @@ def test_a_cache_goes_to_a_folder_and_comes_back(shell: Shell, tmp_path: Path) -
 def test_a_cache_goes_to_a_registry_and_inside_an_image(shell: Shell, registry: str) -> None:
     build = {
         "context": ".",
-        "cache_to": [f"type=registry,ref={registry}/cache:1"],
+        "cache_to": [f"type=registry,ref={registry}/cache:1,mode=max,oci-mediatypes=true"],
         "cache_from": [f"type=registry,ref={registry}/cache:1"],
     }
     shell.write(compose_yaml=services(web={"build": build}), Dockerfile=CACHED)
@@ -341,6 +341,20 @@ def test_a_cache_goes_to_a_registry_and_inside_an_image(shell: Shell, registry: 
     shell.does("build", "--push")
     forget("proj-web", f"{registry}/web:1")
     assert shell.does("build").count("CACHED") >= 3  # of the stage that the image is made of
+
+
+def test_the_least_of_a_cache_is_what_the_image_is_made_of(shell: Shell, tmp_path: Path) -> None:
+    place = tmp_path / "least"
+    to = [f"type=local,dest={place}", "type=registry,ref=127.0.0.1:1/no:1,ignore-error=true"]
+    build = {"context": ".", "cache_to": to, "cache_from": [f"type=local,src={place}"]}
+    more = CACHED.replace("> /1", "> /1 && echo more > /more")
+    shell.write(compose_yaml=services(web={"build": build}), Dockerfile=more)
+    assert "cache_to 127.0.0.1:1/no:1:" in shell.does("build")
+    shell.site.call("DELETE", "/images/proj-web?force=1")
+    shell.site.call("POST", "/images/prune")
+    shell.site.prune()
+    assert shell.does("build").count("CACHED") == 3  # what stage one did is done again
+    shell.site.call("DELETE", "/images/proj-web?force=1")
 
 
 def test_caches_elsewhere_are_refused_by_name(shell: Shell) -> None:
