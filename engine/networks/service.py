@@ -3,12 +3,12 @@
 Rules: the records are the truth, the kernel follows. Kernel work goes through the network worker,
 names through the DNS server, what the kernel cannot carry through the relay. At start-up everything
 that should be is put in place in one transaction, and what should not be is swept away. While there
-is neither an endpoint nor a network of anybody's the host is left alone: no rule, no default bridge.
+is neither an endpoint nor a network of anybody's the host is left alone: no rule, no bridge. The default
+bridge comes with the first container that joins it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -35,10 +35,10 @@ from engine.networks.options import BRIDGE, DRIVER, check_pattern, check_request
 from engine.networks.orders import endpoint_order, network_order
 from engine.networks.records import Records
 from networking.ipam import AddressError, unique_local_pool
-from networking.linux.client import NetworkWorkerError
+from networking.linux.client import NetworkWorkerError, in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from engine.events.bus import EventBus
     from engine.networks.cluster import Underlay
@@ -74,6 +74,7 @@ class Networks:
             self._records, events, worker, names, publisher, self._veth_prefix
         )
         self._resting = True
+        self._bare = False  # without the default bridge; an earlier engine may have left it
         self._turn = trio.Lock()
         self.cluster = Cluster(underlay, names, self._overlays) if underlay else None
         names.on_change = self.cluster.change if self.cluster else None
@@ -116,21 +117,29 @@ class Networks:
         own = (n for n in self.all() if n.has_bridge and n.name not in PREDEFINED)
         return next(own, None) is None and not self._records.endpoints()
 
-    async def _wake(self) -> None:
-        """The rules, and the links of all networks. Idempotent.
+    async def _wake(self, joined: Iterable[Network] = ()) -> None:
+        """The rules, and the links of all networks; the default bridge when it is `joined`. Idempotent.
 
         Whoever needs them records why before the next checkpoint, or `rest` could come between.
         """
         async with self._turn:
-            if not self._resting:
-                return
-            opened = await self._worker.perform("open", veth_prefix=self._veth_prefix)
-            if opened["found"]:  # an earlier engine's
-                await self._reset_rules(self._records.endpoints())
-            for network in self.all():
-                if network.has_bridge:
-                    await self._make_link(network)
-            self._resting = False
+            if self._resting:
+                await self._raise_links()
+            bare = self._bare and any(network.name == "bridge" for network in joined)
+            if bare:
+                await self._make_link(self.find("bridge"))
+                self._bare = False
+
+    async def _raise_links(self) -> None:
+        opened = await self._worker.perform("open", veth_prefix=self._veth_prefix)
+        if opened["found"]:  # an earlier engine's
+            await self._reset_rules(self._records.endpoints())
+        default = self.find("bridge")
+        self._bare = not self.endpoints_of(default.id)
+        for network in self.all():
+            if network.has_bridge and not (self._bare and network is default):
+                await self._make_link(network)
+        self._resting = False
 
     async def rest(self) -> None:
         """Take rules and bridges away if nobody needs them any more; the next who does has them back."""
@@ -139,14 +148,16 @@ class Networks:
                 await self._leave_the_host()
 
     async def _leave_the_host(self) -> None:
-        bridged = [network for network in self.all() if network.has_bridge]
+        bridged = [
+            n for n in self.all() if n.has_bridge and not (self._bare and n.name == "bridge")
+        ]
         for network in bridged:
             await wait_unused(network.link, self._veth_prefix)
         await self._worker.perform("close")  # first: what is found may be of another layout
         for network in bridged:
             await self._worker.perform("remove_network", **self._order(network))
         await self._worker.perform("sweep", veth_prefix=self._veth_prefix, keep=[])
-        self._resting = True
+        self._resting = self._bare = True
 
     def _overlays(self) -> set[str]:
         return {network.name for network in self.all() if network.driver == "overlay"}
@@ -321,13 +332,13 @@ class Networks:
     async def attach(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """Connect a prepared container to its networks and publish its ports: all or nothing."""
         networks = {e.network: self._joinable(e.network) for e in sandbox.endpoints}
-        await self._wake()
+        await self._wake(networks.values())
         return await self._connections.attach(sandbox, networks)
 
     async def connect(self, sandbox: Sandbox) -> Endpoint:
         """Connect a running container to one more network."""
         network = self._joinable(sandbox.endpoints[0].network)
-        await self._wake()
+        await self._wake([network])
         return await self._connections.connect(sandbox, network)
 
     async def disconnect(
@@ -350,6 +361,7 @@ class Networks:
     async def resume(self, sandbox: Sandbox) -> tuple[Endpoint, ...]:
         """A container is back in its namespace; what was changed meanwhile is done now."""
         networks = {e.network: self._joinable(e.network) for e in sandbox.endpoints}
+        await self._wake(networks.values())
         return await self._connections.resume(sandbox, networks)
 
     async def set_answering(self, container_id: str, *, answering: bool) -> None:
@@ -403,10 +415,8 @@ class Networks:
                 order = endpoint_order(entry.network, entry.options, endpoint)
                 everything["endpoints"].append(order)
                 everything["ports"] += self._publisher.orders(entry, endpoint)
-        memory = os.memfd_create("rules", os.MFD_CLOEXEC)
+        memory = in_memory(everything)
         try:
-            _write(memory, json.dumps(everything).encode())
-            os.lseek(memory, 0, os.SEEK_SET)
             await self._worker.perform("reset", memory, veth_prefix=self._veth_prefix)
         finally:
             os.close(memory)
@@ -429,11 +439,6 @@ class Networks:
             await self.cluster.networks_changed()
         attributes = {"name": network.name, "type": network.driver}
         self._events.publish("network", action, network.id, attributes)
-
-
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 class InvalidPrefixError(EngineError):

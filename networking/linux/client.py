@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -55,3 +56,12 @@ def open_worker(table: str, channel: socket.socket) -> Iterator[NetworkWorker]:
     """Talk to the worker at the channel's other end; it ends at the end. Links and rules stay."""
     with trio.socket.from_stdlib_socket(channel) as requests:
         yield NetworkWorker(requests, table)
+
+
+def in_memory(document: Any) -> int:
+    """A descriptor of a document as JSON, for an operation that takes a long one. The caller's to close."""
+    memory = os.memfd_create("document", os.MFD_CLOEXEC)
+    with open(memory, "w", closefd=False) as stream:
+        json.dump(document, stream)
+    os.lseek(memory, 0, os.SEEK_SET)
+    return memory

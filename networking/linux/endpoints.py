@@ -95,7 +95,7 @@ def configure(inner: Route, sysctls: Sysctls, request: dict[str, Any]) -> None:
         batch.append(links.add_address(index, interface, name))
     inner.send(*batch, links.set_up(index, name), links.settle(index, name))
     for key, value in request["sysctls"].items():
-        sysctls.write(_path(key), value)
+        sysctls.write(_path(key), value, key)
     routes = [links.default_route(index, ip_address(gateway)) for gateway in request["gateways"]]
     if routes:
         inner.send(*routes)

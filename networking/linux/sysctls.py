@@ -33,8 +33,8 @@ class Sysctls:
         except OSError:
             return ""
 
-    def write(self, name: str, value: str) -> None:
-        """Set a value below net/. Raises OSError that names it."""
+    def write(self, name: str, value: str, called: str = "") -> None:
+        """Set a value below net/. Raises OSError that names it, as it is `called` by who asks for it."""
         try:
             fd = os.open(self._path(name), os.O_WRONLY | os.O_CLOEXEC)
             try:
@@ -42,7 +42,7 @@ class Sysctls:
             finally:
                 os.close(fd)
         except OSError as error:
-            words = f"cannot set the sysctl net/{name} to {value}: {error.strerror}"
+            words = f"cannot set the sysctl {called or f'net/{name}'} to {value}: {error.strerror}"
             raise OSError(error.errno, words) from error
 
     def names(self, folder: str) -> list[str]:

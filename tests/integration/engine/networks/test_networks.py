@@ -293,6 +293,34 @@ def test_the_host_is_left_alone_while_nobody_needs_it(town: Town) -> None:
     assert left() == []
 
 
+def test_the_default_bridge_comes_with_the_first_container_that_joins_it(town: Town) -> None:
+    default = town.client.networks.get("bridge")
+    link = f"br-{default.id[:12]}"
+    net = town.network("own")
+    on_own = town.run("apart", "own")
+    assert link not in town.host.links()
+    assert [n.name for n in town.client.networks.list(names=["bridge"])] == ["bridge"]
+    assert default.attrs["IPAM"]["Config"][0]["Gateway"]
+    first = town.run("first")
+    assert link in town.host.links()
+    gateway = town.host.listen(default.attrs["IPAM"]["Config"][0]["Gateway"], 80)
+    first.site.connect(default.attrs["IPAM"]["Config"][0]["Gateway"], 80).close()
+    gateway.close()
+    town.kill_engine()
+    assert link in town.host.links()
+    second = town.run("second")
+    assert (
+        second.site.reaches(first.address("bridge"), 1) is False
+    )  # nobody listens, but it is there
+    for box in (first, second):
+        box.container.remove(force=True)
+    town.client.networks.get("bridge").connect(on_own.container)
+    assert "eth1" in on_own.site.links()
+    on_own.container.remove(force=True)
+    net.remove()
+    assert link not in town.host.links()
+
+
 def test_an_engine_takes_over_from_an_older_version_and_from_dead_ones(town: Town) -> None:
     town.network("net")
     box, client = town.run("first", "net", host_config=published(8123)), town.run("second", "net")
