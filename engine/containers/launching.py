@@ -26,6 +26,7 @@ from engine.errors import ConflictError, InvalidRequestError
 from engine.networks.gateways import gateway_endpoint, gateway_of
 from engine.networks.model import EndpointRequest, PortRequest, Sandbox
 from engine.processes.client import StartError
+from engine.processes.log_outlet import check_receiver, is_networked
 from engine.runtime.compile import capabilities, compile_container
 from engine.runtime.spec import ContainerSpec, Rootfs, encode
 from networking.dns.resolvers import name_servers
@@ -147,6 +148,7 @@ class Launcher:
         self._write_files(container)
         encoded = encode(spec)
         netfiles.write_in_place(run_dir, SPEC_NAME, encoded, 0o600)  # the environment is in it
+        await _check_receiver(spec)
         prepared = await self._forks.prepare(spec, encoded)
         try:
             await self._connect(container, prepared)
@@ -335,6 +337,16 @@ class Launcher:
                 f"cannot join the {kind} namespace of container {other.name}: it is not running"
             )
         return f"/proc/{other.state.pid}/ns/{kind}"
+
+
+async def _check_receiver(spec: ContainerSpec) -> None:
+    """A log receiver beyond the network must be there. Raises StartError."""
+    if spec.log and is_networked(spec.log):
+        try:
+            await trio.to_thread.run_sync(check_receiver, spec.log)
+        except OSError as error:
+            words = f"failed to create task for container: {error.strerror}"
+            raise StartError(125, words) from error
 
 
 def _make_skeleton(layout: Layout) -> None:

@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.processes import messages
+from engine.processes.log_outlet import is_networked
 from engine.processes.log_writer import LogWriter
 from engine.runtime import launch
 from engine.runtime import syscalls as sc
@@ -129,7 +130,9 @@ def set_up(order: Order) -> tuple[launch.Stdio, list[int], socket.socket]:
     """The child's stdio, the monitor's ends, and the monitor's socket. Raises OSError."""
     os.makedirs(order.run_dir, 0o700, exist_ok=True)
     if order.log:
-        LogWriter(order.log).close()  # a target that cannot be opened is told now
+        # A target that cannot be opened is told now. This process has no network yet: the engine
+        # has tried a target beyond one.
+        LogWriter(order.log, strict=not is_networked(order.log)).close()
     stdio, ours = _open_stdio(order)
     return stdio, ours, messages.bind_socket(order.run_dir)
 

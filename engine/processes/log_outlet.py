@@ -185,6 +185,18 @@ def open_outlet(target: LogTarget, *, strict: bool) -> Outlet | None:
         raise OSError(error.errno, words) from error
 
 
+def is_networked(target: LogTarget) -> bool:
+    """Whether it is reached through a network, and so by the host's processes alone. Pure."""
+    return target.address.startswith(("tcp://", "udp://"))
+
+
+def check_receiver(target: LogTarget) -> None:
+    """Raises OSError where nobody takes what goes there. Blocks, for PATIENCE seconds at most."""
+    outlet = open_outlet(target, strict=True)
+    if outlet is not None:
+        outlet.close()
+
+
 def _field(name: str, value: bytes, *, binary: bool = False) -> bytes:
     if binary or b"\n" in value:
         return name.encode() + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
