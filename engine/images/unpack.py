@@ -113,7 +113,7 @@ class _Unpacker:
 
     def finish(self) -> None:
         """Set the folders' times, which their contents have changed."""
-        for name, mtime in reversed(self._times):
+        for name, mtime in dict(self._times).items():
             fd = sc.openat2(self.root, name, os.O_PATH | os.O_NOFOLLOW, _RESOLVE)
             os.utime(f"/proc/self/fd/{fd}", (mtime, mtime))
             os.close(fd)
@@ -131,9 +131,28 @@ class _Unpacker:
             os.close(self._parent[1])
             self._parent = None
         path = f"/{folder}"
-        fd = open_or_make(self.root, path, folder=True)
+        try:
+            fd = sc.openat2(self.root, path, os.O_PATH | os.O_DIRECTORY, _RESOLVE)
+        except OSError:
+            # Folders without an entry are of no time that would differ the next time.
+            self._times += [(name, 0.0) for name in self._missing(folder)]
+            fd = open_or_make(self.root, path, folder=True)
         self._parent = (folder, fd)
         return fd
+
+    def _missing(self, folder: str) -> list[str]:
+        """The folders of a path that are not there."""
+        found = []
+        parts = folder.split("/")
+        for count in range(len(parts), 0, -1):
+            name = "/".join(parts[:count])
+            try:
+                os.close(sc.openat2(self.root, f"/{name}", os.O_PATH, _RESOLVE))
+            except OSError:
+                found.append(name)
+            else:
+                break
+        return found
 
     def _white_out(self, parent: int, base: str) -> None:
         if base == OPAQUE:

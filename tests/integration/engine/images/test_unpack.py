@@ -89,6 +89,21 @@ def test_kinds_modes_owners_and_times(root: Path) -> None:
     assert stat.S_ISBLK((root / "disk").lstat().st_mode)
 
 
+def test_folders_without_an_entry_are_of_no_time_of_today(root: Path) -> None:
+    unpack(
+        tar(
+            entry("a/b/c/f", content=b"1", mtime=1234),
+            entry("a/b", tarfile.DIRTYPE, mtime=77),
+            entry("a/b/g", content=b"2"),
+            entry("s", tarfile.SYMTYPE, linkname="a/b"),
+            entry("s/new/h", content=b"3"),
+        ),
+        root,
+    )
+    times = {name: (root / name).stat().st_mtime for name in ("a", "a/b", "a/b/c", "a/b/new")}
+    assert times == {"a": 0, "a/b": 77, "a/b/c": 0, "a/b/new": 0}
+
+
 def test_file_capabilities_survive_the_change_of_owner(root: Path) -> None:
     capability = struct.pack("<IIIII", 0x02000000, 1 << 10, 0, 0, 0)
     attributes = {"SCHILY.xattr.security.capability": capability.decode("utf-8", "surrogateescape")}
