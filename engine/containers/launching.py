@@ -29,6 +29,7 @@ from engine.processes.client import StartError
 from engine.processes.log_outlet import check_receiver, is_networked
 from engine.runtime.compile import capabilities, compile_container
 from engine.runtime.spec import ContainerSpec, Rootfs, encode
+from engine.storage.spread import spread_folders_in
 from networking.dns.resolvers import name_servers
 
 if TYPE_CHECKING:
@@ -354,6 +355,8 @@ def _make_skeleton(layout: Layout) -> None:
 
     Without it the mount points that an image lacks would be made anew in every container's own layer.
     """
+    for folder in (layout.container(""), layout.container_run("")):
+        spread_folders_in(folder)
     layout.merged.mkdir(parents=True, mode=0o711, exist_ok=True)
     for name in ("dev", "etc", "proc", "sys"):
         (layout.skeleton / name).mkdir(parents=True, exist_ok=True)
