@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.boot import engine_lock, open_helpers, require_privileges
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Seconds to wait for an engine that starts or stops.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 UNIT = """[Unit]
 Description=pycompose engine
@@ -140,7 +141,8 @@ def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) 
 
         def tell() -> None:
             if ready is not None:
-                os.write(ready, b"1")
+                with suppress(BrokenPipeError):  # whoever started us has lost patience
+                    os.write(ready, b"1")
                 os.close(ready)
 
         async def run() -> None:
@@ -170,8 +172,8 @@ def _wait_until_ready(layout: Layout, pipe: BinaryIO, child: int, mark: int) -> 
 
     if not select.select([pipe], [], [], PATIENCE)[0]:
         raise EngineError(
-            f"the engine (process {child}) was not ready in {PATIENCE:g} s",
-            hint=f"see {layout.log}",
+            f"the engine (process {child}) was not ready in {PATIENCE:g} s; it is still starting",
+            hint=f"try again, or see {layout.log}",
         )
     if pipe.read(1):
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,25 @@ def test_of_three_starts_at_once_one_engine_comes(tmp_path: Path) -> None:
         assert end(begin(tmp_path, "stop"))[0] == 0
     assert end(begin(tmp_path, "stop"))[:2] == (0, f"no engine runs for {tmp_path / 'run'}\n")
     assert end(begin(tmp_path, "status"))[0] == 1
+    assert Traces.of(tmp_path).words() == []
+
+
+def test_an_engine_outlives_whoever_waited_for_it(tmp_path: Path) -> None:
+    start = begin(tmp_path, "serve", "--detach")
+    children = Path(f"/proc/{start.pid}/task/{start.pid}/children")
+    while not children.read_text():
+        assert start.poll() is None
+    engine = os.pidfd_open(int(children.read_text()))
+    start.kill()
+    end(start)
+    try:
+        while end(begin(tmp_path, "status"))[0]:
+            assert not select.select([engine], [], [], 0)[0], (
+                tmp_path / "run/engine.log"
+            ).read_text()
+    finally:
+        os.close(engine)
+        assert end(begin(tmp_path, "stop"))[0] == 0
     assert Traces.of(tmp_path).words() == []
 
 
