@@ -48,6 +48,15 @@ def socket_call(number: int, *words: int) -> bytes:
     return program(code + b"\xb8" + struct.pack("<I", 102) + b"\xcd\x80")  # int 0x80
 
 
+def old_call(number: int, *arguments: int) -> bytes:
+    """One system call by i386's entry, int 0x80."""
+    code = b""
+    for register, value in zip((b"\xbb", b"\xb9", b"\xba", b"\xbe"), arguments, strict=False):
+        code += register + struct.pack("<I", value & 0xFFFFFFFF)
+    code += b"\xb8" + struct.pack("<I", number) + b"\xcd\x80"
+    return program(code + b"\x48\x63\xc0")  # movsxd rax, eax
+
+
 def program(code: bytes) -> bytes:
     """A static program of such code, which leaves its answer in rax."""
     code += b"\x48\x85\xc0\x78\x02\x31\xc0"  # test rax, rax; js +2; xor eax, eax
@@ -127,6 +136,42 @@ async def test_system_calls(
     layer.mkdir()
     (tmp_path / "call").rename(layer / "call")
     assert (await cell.run("/call", lower=(layer,))).exit_code == answer, name
+
+
+X32 = 0x40000000
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the programs are x86_64's")
+@pytest.mark.parametrize(
+    ("name", "code", "answers"),
+    [
+        ("i386 getpid", old_call(20), (0,)),
+        ("i386 mount", old_call(21, 0, 0, 0, 0), (errno.EPERM,)),
+        ("i386 keyctl", old_call(288, 0, -3, 0), (errno.EPERM,)),
+        ("i386 bpf", old_call(357, 0, 0, 0), (errno.EPERM,)),
+        ("i386 unshare", old_call(310, 0x10000000), (errno.EPERM,)),
+        ("i386 clone of a namespace", old_call(120, 0x10000000 | 17, 0, 0, 0), (errno.EPERM,)),
+        ("i386 io_uring_setup", old_call(425, 0, 0), (errno.EPERM,)),
+        ("i386 socket of AF_ALG", old_call(359, 38, 5, 0), (errno.EPERM,)),
+        ("i386 socket of AF_VSOCK", old_call(359, 40, 1, 0), (errno.EPERM,)),
+        ("i386 socket of AF_UNIX", old_call(359, 1, 1, 0), (0,)),
+        # A kernel without x32 says ENOSYS to whatever the filter lets through.
+        ("x32 mount", system_call(X32 | 165, 0, 0, 0, 0), (errno.EPERM,)),
+        ("x32 keyctl", system_call(X32 | 250, 0, -3, 0), (errno.EPERM,)),
+        ("x32 unshare", system_call(X32 | 272, 0x10000000), (errno.EPERM,)),
+        ("x32 io_uring_setup", system_call(X32 | 425, 0, 0), (errno.EPERM,)),
+        ("x32 socket of AF_ALG", system_call(X32 | 41, 38, 5, 0), (errno.EPERM,)),
+        ("x32 getpid", system_call(X32 | 39), (0, errno.ENOSYS)),
+    ],
+)
+async def test_the_other_entries_are_filtered_too(
+    cell: Cell, tmp_path: Path, name: str, code: bytes, answers: tuple[int, ...]
+) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "call").write_bytes(code)
+    (layer / "call").chmod(0o755)
+    assert (await cell.run("/call", lower=(layer,))).exit_code in answers, name
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the programs are x86_64's")

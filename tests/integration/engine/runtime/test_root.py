@@ -214,3 +214,40 @@ async def test_a_name_that_hides_a_folder_on_the_way(cell: Cell, tmp_path: Path)
     (tmp_path / "data").mkdir()
     with pytest.raises(StartError, match="cannot mount .*/etc/passwd/x: Not a directory"):
         await cell.run("true", mounts=(bind(tmp_path / "data", "/etc/passwd/x"),))
+
+
+SWAP = (
+    "cd /v; while :; do mv t u; ln -s /outside t; rm t; mv u t; done"  # t is a folder, then a link
+)
+
+
+@pytest.mark.parametrize("kind", ["bind", "tmpfs"])
+async def test_a_target_that_another_container_swaps_for_a_link_leads_nowhere(
+    cell: Cell, tmp_path: Path, kind: str
+) -> None:
+    """The volume is another's too; he races our start, so that we mount outside of the root."""
+    shared, source, outside = tmp_path / "shared", tmp_path / "source", tmp_path / "outside"
+    for folder in (shared, source, outside, shared / "t"):
+        folder.mkdir()
+    (source / "mark").touch()
+    swap = SWAP.replace("/outside", str(outside))
+    attacker = await cell.start("sh", "-c", swap, mounts=(bind(shared, "/v"),))
+    mounts = (
+        bind(shared, "/v"),
+        bind(source, "/v/t") if kind == "bind" else Mount("tmpfs", "/v/t", data="size=64k"),
+    )
+    refused = []
+    for _ in range(25):
+        try:
+            done = await cell.sh("cat /proc/mounts; touch /v/t/made", mounts=mounts)
+        except StartError as error:
+            refused.append(str(error))
+            continue
+        points = [line.split()[1] for line in done.out.splitlines()]
+        inside = ("/v", "/proc", "/sys", "/dev", str(outside))  # a link is followed in its own root
+        assert all(point == "/" or point.startswith(inside) for point in points), points
+    attacker.signal(9)
+    assert all("cannot mount" in words for words in refused), refused
+    assert len(refused) < 25
+    assert list(outside.iterdir()) == []
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
