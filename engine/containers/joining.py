@@ -1,4 +1,4 @@
-"""Whether a container may join a network, or leave it. Pure."""
+"""Whether a container may join a network, or leave it; what joining a pid namespace risks. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from engine.errors import ConflictError, ForbiddenError, InvalidRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from engine.containers.model import Container, EndpointSettings
 
 
@@ -42,3 +44,40 @@ def check_leave(container: Container, network: str) -> None:
         )
     if network not in container.networks:
         raise ConflictError(f"container {container.id} is not connected to network {network}")
+
+
+def tracer_warnings(
+    container: Container, others: Callable[[], Iterable[Container]]
+) -> tuple[str, ...]:
+    """A container is built inside the pid namespace that it joins, where a tracer sees it (decision 25).
+
+    `others` gives those that there are; of a pid namespace's owner its name, id and the id's short form
+    may stand in a mode.
+    """
+    kind, _, wanted = container.host_config.pid_mode.partition(":")
+    if kind != "container":
+        return ()
+    known = list(others())
+    owner = next((c for c in known if wanted in (c.id, c.name, c.id[:12])), None)
+    if owner is None:
+        return ()
+    names = (owner.id, owner.name, owner.id[:12])
+    inside = [
+        owner,
+        *(c for c in known if c.host_config.pid_mode.removeprefix("container:") in names),
+    ]
+    tracers = sorted({c.name for c in inside if c.id != container.id and _may_trace(c)})
+    if not tracers or container.host_config.privileged:
+        return ()
+    words = (
+        f"{', '.join(tracers)} may trace processes (SYS_PTRACE or privileged) in the pid namespace "
+        "that this container joins, and its start with them: share it with those alone that you "
+        "trust as the host"
+    )
+    return (words,)
+
+
+def _may_trace(container: Container) -> bool:
+    host = container.host_config
+    added = {name.upper().removeprefix("CAP_") for name in host.cap_add or ()}
+    return host.privileged or bool(added & {"SYS_PTRACE", "ALL"})

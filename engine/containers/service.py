@@ -21,7 +21,7 @@ from engine.containers.creation import NAME, choose_name, plan_container
 from engine.containers.execs import Execs
 from engine.containers.id_ranges import free_range
 from engine.containers.inputs import check_against_host, limits_of
-from engine.containers.joining import check_join, check_leave
+from engine.containers.joining import check_join, check_leave, tracer_warnings
 from engine.containers.launching import Launcher, check_bind, port_requests
 from engine.containers.live import Bell
 from engine.containers.logs import LogReaders
@@ -178,7 +178,8 @@ class Containers:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self.publish(planned, "create")
-        return Created(container_id, (*warnings, *port_warnings))
+        traced = tracer_warnings(planned, self.all)
+        return Created(container_id, (*warnings, *port_warnings, *traced))
 
     async def start(self, name: str) -> None:
         """Start. Raises NotModifiedError if it runs, StartError, ConflictError."""
