@@ -7,17 +7,18 @@ namespaces neither touches the machine, and the end of its PID 1 is the end of a
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 #: Run as PID 1 of the namespaces: an own /proc and /run, loopback, then the daemon.
 FIRST_PROCESS = """
@@ -56,8 +57,10 @@ def running_dockerd(folder: Path) -> Iterator[str]:
         wait_until_it_answers(process, socket_path, folder / "dockerd.log")
         yield f"unix://{socket_path}"
     finally:
+        first = first_process(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        wait_until_all_are_gone(first)
         remove_cgroups(name)
         shutil.rmtree(folder / "data", ignore_errors=True)
 
@@ -74,6 +77,22 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], path: Path, log: Pat
                 return
         time.sleep(0.05)  # another program's start has no event to wait for
     raise RuntimeError(f"dockerd did not come up:\n{log.read_text()[-2000:]}")
+
+
+def first_process(unshare: int) -> list[int]:
+    """A pidfd of the namespaces' PID 1, the one child of who made them; none if there never was one."""
+    try:
+        children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        return [os.pidfd_open(int(child)) for child in children]
+    except OSError:
+        return []  # it has ended
+
+
+def wait_until_all_are_gone(first: list[int]) -> None:
+    """PID 1 ends after all others of its namespace: then nobody makes a cgroup any more (runc would)."""
+    for pidfd in first:
+        select.select([pidfd], [], [], 20)
+        os.close(pidfd)
 
 
 def remove_cgroups(name: str) -> None:
