@@ -14,7 +14,7 @@ import docker
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from docker.models.containers import Container
 
@@ -150,25 +150,29 @@ def test_a_signal_from_outside_is_128_and_its_number(client: docker.DockerClient
     container.remove()
 
 
+def waiting(client: docker.DockerClient, container: Container, how: str) -> Callable[[], int]:
+    """A wait that has begun: its answer's head has come. What it gives is the exit code, at last."""
+    url = client.api._url("/containers/{0}/wait", container.id)
+    answer = client.api._post(url, params={"condition": how}, stream=True)
+    return lambda: int(answer.json()["StatusCode"])
+
+
 def test_waits_of_every_condition(client: docker.DockerClient) -> None:
     container = client.containers.create(IMAGE, ["sh", "-c", "sleep 0.3; exit 6"])
     assert container.wait()["StatusCode"] == 0  # it has never run
-    with ThreadPoolExecutor(3) as crowd:
-        next_exit = crowd.submit(container.wait, condition="next-exit")
-        removed = crowd.submit(container.wait, condition="removed")
-        time.sleep(0.2)  # the two wait by then; the engine tells nobody that one does
+    with ThreadPoolExecutor(1) as crowd:
+        next_exit = waiting(client, container, "next-exit")
+        removed = crowd.submit(waiting(client, container, "removed"))
         container.start()
-        assert crowd.submit(container.wait, condition="not-running").result(20)["StatusCode"] == 6
-        assert next_exit.result(20)["StatusCode"] == 6
+        assert container.wait(condition="not-running")["StatusCode"] == 6
+        assert next_exit() == 6
         assert not removed.done()
         container.remove()
-        assert removed.result(20)["StatusCode"] == 6
+        assert removed.result(20) == 6
     other = client.containers.run(IMAGE, SLEEP, detach=True)
-    with ThreadPoolExecutor(1) as crowd:
-        pending = crowd.submit(other.wait)
-        time.sleep(0.2)
-        other.remove(force=True)
-        assert pending.result(20)["StatusCode"] == 137
+    pending = waiting(client, other, "not-running")
+    other.remove(force=True)
+    assert pending() == 137
     assert post(client, f"/containers/{other.id}/wait")[0] == 404
     made = client.containers.create(IMAGE, SLEEP)
     assert post(client, f"/containers/{made.id}/wait", condition="soon") == (
@@ -179,11 +183,9 @@ def test_waits_of_every_condition(client: docker.DockerClient) -> None:
 
 def test_a_container_that_removes_itself_is_waited_for(client: docker.DockerClient) -> None:
     container = client.containers.create(IMAGE, ["sh", "-c", "exit 5"], auto_remove=True)
-    with ThreadPoolExecutor(1) as crowd:
-        pending = crowd.submit(container.wait, condition="removed")
-        time.sleep(0.2)
-        container.start()
-        assert pending.result(20)["StatusCode"] == 5
+    pending = waiting(client, container, "removed")
+    container.start()
+    assert pending() == 5
     with pytest.raises(docker.errors.NotFound):
         container.reload()
 
@@ -244,7 +246,7 @@ def test_health_is_logged_five_times_and_a_hanging_probe_is_killed(
         or state(container)["Health"]["Status"] != "unhealthy"
     ):
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.1)  # an interval: events tell of the status, not of each probe
     health = state(container)["Health"]
     assert health["FailingStreak"] >= 2
     assert len(health["Log"]) == 5
@@ -256,7 +258,7 @@ def test_health_is_logged_five_times_and_a_hanging_probe_is_killed(
     container.pause()
     time.sleep(0.8)  # a probe that was under way has run into its time
     seen = state(container)["Health"]["Log"][-1]
-    time.sleep(0.8)
+    time.sleep(0.8)  # longer than an interval and a timeout: no probe comes
     assert state(container)["Health"]["Log"][-1] == seen
     container.unpause()
     container.stop(timeout=0)
@@ -404,7 +406,7 @@ def test_thousands_of_log_readers_that_vanish_leave_nothing(
     deadline = time.monotonic() + 20
     while len(os.listdir(engine)) > before + 5:
         assert time.monotonic() < deadline, sorted(map(os.readlink, engine.iterdir()))
-        time.sleep(0.05)
+        time.sleep(0.05)  # another process closes its descriptors: nothing tells when
     container.reload()
     assert container.status == "running"
     container.remove(force=True)

@@ -214,6 +214,6 @@ def test_a_reader_that_takes_nothing_is_let_go_and_told(
         deadline = time.monotonic() + 40
         while container.top()["Processes"][0][-1] != "sleep 1000":
             assert time.monotonic() < deadline  # it goes on after some seconds
-            time.sleep(0.1)
+            time.sleep(0.1)  # what a program inside is at is told by nothing
         assert raw.rest().endswith(b"the logs have all of it)\r\n")
     container.remove(force=True)

@@ -15,7 +15,7 @@ from tests.bench.sides import import_image
 from tests.own_engine import OwnEngine, running_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -49,3 +49,11 @@ def kill_and_start(engine: OwnEngine, pause: float = 0.0) -> None:
     time.sleep(pause)  # what happens meanwhile is what the test is about
     started = engine.command("serve", "--detach")
     assert started.returncode == 0, started.stderr
+
+
+def until(told: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something is so, which an engine or the kernel does in its own time. Fails if it never is."""
+    deadline = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # an engine that has just been killed has no events to listen to

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 from shutil import rmtree
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.engine.containers.lives import connected, emptied_engine
+from tests.integration.engine.containers.lives import connected, emptied_engine, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +47,7 @@ def reboot(engine: OwnEngine) -> None:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os.close(pidfd)
-    deadline = time.monotonic() + 10
-    while mark in b"".join(map(_environ, Path("/proc").glob("[0-9]*"))):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: mark not in b"".join(map(_environ, Path("/proc").glob("[0-9]*"))), 10)
     rmtree(engine.run_dir)
     started = engine.command("serve", "--detach")
     assert started.returncode == 0, started.stderr
@@ -101,10 +97,9 @@ def test_what_has_a_policy_for_it_runs_after_a_boot(engine: OwnEngine) -> None:
             "always-new": ("created", 0), "always-ended": ("exited", 0), "always-paused": running,
             "server": running, "joined": running, "caller": running,
         }  # fmt: skip
-        deadline = time.monotonic() + 20
-        while (now := states()) != wanted and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert now == wanted
+        with suppress(AssertionError):
+            until(lambda: states() == wanted)
+        assert states() == wanted
         said = client.containers.get("caller").exec_run(
             ["sh", "-c", "until busybox wget -qO- http://server/; do sleep 0.1; done"]
         )
@@ -118,9 +113,5 @@ def test_what_has_a_policy_for_it_runs_after_a_boot(engine: OwnEngine) -> None:
                 .output.split()[::17]
             )
         )
-        while True:
-            health = client.api.inspect_container("server")["State"]["Health"]["Status"]
-            if health == "healthy":
-                break
-            assert time.monotonic() < deadline + 10
-            time.sleep(0.05)
+        server = client.containers.get("server")
+        until(lambda: server.reload() or server.health == "healthy")

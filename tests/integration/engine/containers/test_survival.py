@@ -17,7 +17,12 @@ import docker
 import pytest
 import requests
 
-from tests.integration.engine.containers.lives import connected, emptied_engine, kill_and_start
+from tests.integration.engine.containers.lives import (
+    connected,
+    emptied_engine,
+    kill_and_start,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,15 +116,14 @@ def test_killed_at_a_random_moment_the_next_engine_tells_the_truth(
         ]
         for one in crowd:
             one.start()
-        time.sleep(chance.uniform(0.05, 0.6))
+        time.sleep(chance.uniform(0.05, 0.6))  # any moment of theirs
         stop.set()
         kill_and_start(engine)
         for one in crowd:
             one.join()
-        deadline = time.monotonic() + 10
-        while (said := lies(client, engine)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert said == []
+        with suppress(AssertionError):
+            until(lambda: not lies(client, engine), 10)
+        assert lies(client, engine) == []
         for container in client.containers.list(all=True):
             container.remove(force=True)
         assert list((engine.folder / "root" / "containers").iterdir()) == []
@@ -174,9 +178,8 @@ def test_ports_names_health_and_policies_come_back(engine: OwnEngine) -> None:
             "/tests-unless": ("exited", 137),
             "/tests-always": ("running", 0),
         }
-        deadline = time.monotonic() + 20
-        while states() != wanted and time.monotonic() < deadline:
-            time.sleep(0.05)
+        with suppress(AssertionError):
+            until(lambda: states() == wanted)
         assert states() == wanted
         assert client.api.inspect_container(again.id)["RestartCount"] == 1
         assert client.api.inspect_container(server.id)["State"]["StartedAt"] == began
@@ -186,10 +189,11 @@ def test_ports_names_health_and_policies_come_back(engine: OwnEngine) -> None:
         said = caller.exec_run(["busybox", "wget", "-qO-", "http://tests-server/"])
         assert said.output == b"page\n"
         server.exec_run(["busybox", "rm", "/www/index.html"])
-        deadline = time.monotonic() + 10
-        while client.api.inspect_container(server.id)["State"]["Health"]["Status"] != "unhealthy":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(
+            lambda: (
+                client.api.inspect_container(server.id)["State"]["Health"]["Status"] == "unhealthy"
+            )
+        )
         for container in client.containers.list(all=True):
             container.remove(force=True)
         net.remove()
@@ -204,10 +208,7 @@ def test_a_monitor_that_is_killed_takes_its_container_along(engine: OwnEngine) -
         stat = Path(f"/proc/{inner}/stat").read_text().rpartition(")")[2].split()
         os.kill(int(stat[1]), signal.SIGKILL)
         assert container.wait()["StatusCode"] == 137
-        deadline = time.monotonic() + 5
-        while pids_of(container.id) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not pids_of(container.id)
+        until(lambda: not pids_of(container.id), 5)
         container.start()
         assert container.exec_run(["sh", "-c", "echo on"]).output == b"on\n"
         container.remove(force=True)
@@ -221,10 +222,8 @@ def test_a_probe_that_hangs_does_not_outlive_its_engine(engine: OwnEngine) -> No
         def probes() -> set[str]:
             return {row[1] for row in container.top()["Processes"] if "777" in row[-1]}
 
-        deadline = time.monotonic() + 20
-        while len(old := probes()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: len(probes()) >= 2)
+        old = probes()
         kill_and_start(engine)
         assert not old & probes()  # what is there now is the new engine's own
         container.remove(force=True)
