@@ -12,6 +12,7 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     Lookup = Callable[[str], str | None]
     Warn = Callable[[str], None]
@@ -158,6 +159,15 @@ class Variable(Record):
     default: str = ""
     alternate: str = ""
     required: bool = False
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All strings of a tree, keys aside."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from strings(entry)
 
 
 def variables(text: str) -> Iterator[Variable]:

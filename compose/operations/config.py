@@ -12,7 +12,7 @@ from compose.loader.load import (
     load_model,
 )
 from compose.loader.request import LoadRequest
-from compose.loader.template import Variable, variables
+from compose.loader.template import Variable, strings, variables
 from compose.loader.unique import with_nulls
 from compose.model.record import Record, changed
 
@@ -194,7 +194,7 @@ _LISTINGS: Mapping[Listing, Callable[[Composed, ConfigRequest], str]] = {
 def _variables(request: ConfigRequest) -> ConfigOutput:
     tree, _, warnings = load_model(changed(request.load, interpolate=False))
     found: dict[str, Variable] = {}
-    for text in _strings(tree):
+    for text in strings(tree):
         for variable in variables(text):
             found[variable.name] = variable
     if request.format in {"json", "yaml"}:
@@ -233,17 +233,6 @@ def _variables_as(form: str, found: Mapping[str, Variable]) -> str:
             for name, entry in table.items()
         }
     )
-
-
-def _strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for entry in value.values():
-            yield from _strings(entry)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _strings(entry)
 
 
 def _pinned(composed: Composed, request: ConfigRequest) -> Composed:

@@ -24,7 +24,7 @@ from compose.planner.images import ImagePolicy
 from compose.planner.policy import UpPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from compose.engine_client.blocking import BlockingClient
@@ -63,6 +63,7 @@ class RunRequest(Record):
     user: str = ""
     volumes: tuple[str, ...] = ()
     workdir: str = ""
+    ask: Callable[[str, bool], bool] | None = None  # of a project from elsewhere; None: trust it
 
 
 def run(request: RunRequest, session: Session) -> int:
@@ -70,6 +71,10 @@ def run(request: RunRequest, session: Session) -> int:
     project = session.project((request.service,)).project
     if request.service not in project.services:
         raise ProjectError(f"no such service: {request.service}")
+    if remote := session.remote_file():
+        from compose.operations.trust import check_trust
+
+        check_trust(remote, project, session, request.ask)
     project = with_digests(prepared(project, session.endpoint, session.environment))
     if not session.dry_run:
         quiet = request.quiet_pull

@@ -80,6 +80,14 @@ class Session(Record):
             self.progress.warn(warning)
         return loaded
 
+    def remote_file(self) -> str:
+        """The Compose file named first, if it lies in a registry or a Git repository; else ""."""
+        from compose.loader.paths import is_remote
+
+        separator = self.environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+        named = self.load.files or self.environment.get("COMPOSE_FILE", "").split(separator)
+        return named[0] if is_remote(named[0]) else ""
+
     def project_or_name(self, services: tuple[str, ...] = ()) -> tuple[Project | None, str]:
         """The project, or None and its name where that is all there is. Raises ProjectError.
 

@@ -40,6 +40,8 @@ class UpRequest(Record):
     wait: bool = False
     wait_timeout: int = 0
     confirm: Callable[[str], bool] = lambda _question: False
+    check_trust: bool = False  # of a project from elsewhere; `ask` None says yes to all
+    ask: Callable[[str, bool], bool] | None = None
     exit_code_from: str = ""
     abort_on: Literal["", "exit", "failure"] = ""
     attach: tuple[str, ...] = ()
@@ -59,6 +61,10 @@ def up(request: UpRequest, session: Session) -> int:
     if session.dry_run:
         request = changed(request, detach=True)
     project = selected(request, session)
+    if request.check_trust and (remote := session.remote_file()):
+        from compose.operations.trust import check_trust
+
+        check_trust(remote, project, session, request.ask)
     if request.exit_code_from and request.exit_code_from not in project.services:
         raise ProjectError(f"no such service: {request.exit_code_from}")
     if request.locked:

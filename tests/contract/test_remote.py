@@ -139,3 +139,29 @@ def test_a_repository(tmp_path: Path) -> None:
         for wrong in (f"{name}#nope", f"{name}#main:nope", f"{name}#main:../..", f"{address}/y.git"):  # fmt: skip
             sides.assert_equal("-f", wrong, "config")
         assert "no branch, tag" in sides.ours("-f", f"{name}#--upload-pack=x", "config").stderr
+
+
+def test_who_brings_up_what_lies_elsewhere_is_asked(tmp_path: Path) -> None:
+    work, nowhere = tmp_path / "work", "unix:///nowhere/at.all"
+    sides = Sides(tmp_path, DOCKER_HOST=nowhere, PYCOMPOSE_HOST=nowhere, NEED="1", GIVEN="shell")
+    work.mkdir()
+    (work / "plain.yaml").write_text("name: repo\nservices: {web: {image: w}}\n")
+    (work / "compose.yaml").write_text(
+        "name: repo\nservices: {web: {image: 'w:${TAG:-1}', labels: {a: '${NEED?}${GIVEN-}${X+y}'}}}\n"
+    )
+    git = ("git", "-C", str(work))
+    with served(tmp_path) as address:
+        name = f"{address}/work#main"
+        (work / "more.yaml").write_text(f"name: more\ninclude: ['{name}:plain.yaml']\n")
+        for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-qm", "one")):
+            assert sides.run(*git, *words).returncode == 0
+        for command in (("up", "-d"), ("up",), ("run", "-e", "NEED=2", "web")):
+            refused = sides.assert_equal("-f", name, *command)
+            assert refused == "operation cancelled by user\n"
+        said = sides.ours("-f", f"{name}:more.yaml", "up", "-d")
+        assert said.stderr == "operation cancelled by user\n"
+        assert f"  - {name}:plain.yaml\n" in said.stdout
+        for remote, *command in ((f"{name}:plain.yaml", "up", "-d"), (name, "up", "-dy")):
+            mine = sides.ours("-f", remote, *command)
+            assert "is stored in" in mine.stdout, mine
+            assert "no engine answers" in mine.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compose.cli.command import Command, Invocation
-from compose.cli.commands.up import PULL
+from compose.cli.commands.up import PULL, asker
 from compose.cli.flags import Flag, Options
 from compose.errors import UsageError
 
@@ -52,6 +52,7 @@ def run(options: Options, invocation: Invocation) -> int:
         user=options.user,
         volumes=options.volume,
         workdir=options.workdir,
+        ask=asker(yes=False),
     )
     return operation(request, invocation.session(quiet=options.quiet))
 

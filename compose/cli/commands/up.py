@@ -73,6 +73,24 @@ def confirmer(*, yes: bool) -> Callable[[str], bool]:
     return confirm
 
 
+def asker(*, yes: bool) -> Callable[[str, bool], bool] | None:
+    """Who asks whether a project from elsewhere is trusted; nobody after --yes.
+
+    A terminal's Enter is the answer that the question has in capitals; a pipe must say yes, as in docker compose.
+    """
+
+    def ask(question: str, enter: bool) -> bool:  # noqa: FBT001  # by position, as a Callable
+        import sys
+
+        print(question, end="", flush=True)
+        answer = sys.stdin.readline().strip().lower()
+        if not answer and sys.stdin.isatty():
+            return enter
+        return answer in ("y", "yes", "1", "t", "true")
+
+    return None if yes else ask
+
+
 def up(options: Options, invocation: Invocation) -> int:
     """Create and start containers."""
     from compose.operations.up import UpRequest
@@ -103,6 +121,8 @@ def up(options: Options, invocation: Invocation) -> int:
         recreate_dependencies="never" if options.no_recreate else recreate_deps,  # type: ignore[arg-type]
         detach=detach,
         locked=options.locked,
+        check_trust=True,
+        ask=asker(yes=options.yes),
         start=not options.no_start,
         no_deps=options.no_deps,
         timeout=options.timeout,
