@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -170,15 +169,11 @@ def test_files_of_names_that_an_older_engine_mounted_still_change(engine: OwnEng
         older = engine.folder / "root" / "containers" / one.id
         for name in ("hosts", "hostname", "resolv.conf"):
             os.rename(run_dir / name, older / name)
-        spec = json.loads((run_dir / "spec.json").read_text())
-        text = json.dumps(spec).replace(f"{run_dir}/", f"{older}/")
-        wanted = {name: f"{older}/{name}" for name in ("hosts", "hostname", "resolv.conf")}
-        assert all(path in text for path in wanted.values())
-        for mount in spec["mounts"]:
-            name = mount.get("source", "").removeprefix(f"{run_dir}/")
-            if name in wanted:
-                mount["source"] = wanted[name]
-        (run_dir / "spec.json").write_text(json.dumps(spec))
+        text = (run_dir / "spec.json").read_text()
+        for name in ("hosts", "hostname", "resolv.conf"):
+            assert f'"{run_dir}/{name}"' in text
+            text = text.replace(f'"{run_dir}/{name}"', f'"{older}/{name}"')
+        (run_dir / "spec.json").write_text(text)
         started = engine.command("serve", "--detach")
         assert started.returncode == 0, started.stderr
         nets[1].connect(one)
