@@ -18,7 +18,7 @@ class Live:
     """A running container's handle."""
 
     monitor: Monitor
-    spec: ContainerSpec
+    spec: ContainerSpec  # what lasts of it
     scope: trio.CancelScope  # of its health checks
 
 

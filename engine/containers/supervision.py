@@ -23,6 +23,7 @@ from engine.errors import ConflictError, EngineError, HostLimitError, NotFoundEr
 from engine.processes.client import ExitRecord, StartError, read_exit
 from engine.runtime.cgroups import tree
 from engine.runtime.launch import reap
+from engine.runtime.spec import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -146,7 +147,7 @@ class Supervisor:
 
     def take(self, container: Container, monitor: Monitor, spec: ContainerSpec) -> None:
         """Watch a running process, just started or adopted."""
-        live = Live(monitor, spec, trio.CancelScope())
+        live = Live(monitor, lasting(spec), trio.CancelScope())
         self._live[container.id] = live
         self._nursery.start_soon(self._watch, container.id, live)
         if health.probe_command(container.config):

@@ -5,6 +5,8 @@ Source: observed on Docker Engine and checked against its documentation (see the
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from engine.runtime.spec import DeviceNode, DeviceRule, Mount
 
 CAPABILITIES = (
@@ -41,6 +43,7 @@ CGROUP_PATH = "/sys/fs/cgroup"
 SHM_SIZE = 64 << 20
 
 
+@lru_cache(maxsize=16)
 def mounts(shm_size: int, *, privileged: bool, shm: str) -> tuple[Mount, ...]:
     """The mounts below every root, in order; `shm_size` in bytes, `shm` as ContainerInputs has it."""
     sys_options = _LOCKED if privileged else ("ro", *_LOCKED)

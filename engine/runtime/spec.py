@@ -8,7 +8,7 @@ known inside the root (names in passwd, a program on PATH) is resolved there, by
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
 from operator import attrgetter
 from types import UnionType
@@ -243,6 +243,18 @@ class ExecSpec:
     cgroup: Cgroup
     run_dir: str
     version: int = SPEC_VERSION
+
+
+def lasting(spec: ContainerSpec) -> ContainerSpec:
+    """What of a spec may still be asked for once it has been carried out: an engine keeps thousands."""
+    return replace(
+        spec,
+        rootfs=Rootfs((), "", "", ""),
+        mounts=(),
+        devices=(),
+        masked_paths=(),
+        readonly_paths=(),
+    )
 
 
 Spec = TypeVar("Spec", ContainerSpec, ExecSpec)
