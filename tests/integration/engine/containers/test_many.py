@@ -32,12 +32,12 @@ def test_the_last_of_300_is_no_dearer_than_the_first(tmp_path: Path) -> None:
             made, cpu, _ = started(client, meter, COUNT, "10.102.192.0/18")
             costs = [after - before for before, after in pairwise(cpu)]
             first, last = statistics.median(costs[:SOME]), statistics.median(costs[-SOME:])
-            # The CPU of a busy machine is a third slower than that of a quiet one.
-            assert last < 1.5 * first + 1, (first, last)
+            # Others on the machine come and go between the first and the last.
+            assert last < 1.3 * first + 0.5, (first, last)
             pids = monitors(made, client)
-            assert statistics.mean(memory_kib(pid, "Pss") for pid in pids) < 0.8 * 1024
+            assert statistics.mean(memory_kib(pid, "Pss") for pid in pids) < 0.7 * 1024
             helpers = engine_processes(meter).values()
-            assert sum(memory_kib(pid, "Pss") for pid in helpers) < 70 * 1024
+            assert sum(memory_kib(pid, "Pss") for pid in helpers) < 65 * 1024
             for container in made:
                 client.api.remove_container(container, force=True)
             client.networks.prune()
