@@ -152,7 +152,7 @@ def test_anonymous_volumes_are_inherited_unless_renewed(person: Person, home: Pa
     person.does("exec", "-T", "db", "touch", "/data/kept", cwd=home)
     up(person, home, "--force-recreate")
     assert person.does("exec", "-T", "db", "ls", "/data", cwd=home).strip() == "kept"
-    up(person, home, "--force-recreate", "-V")
+    up(person, home, "-V")
     assert person.does("exec", "-T", "db", "ls", "/data", cwd=home).strip() == ""
 
 

@@ -132,7 +132,7 @@ def test_destructive_ones_are_marked(person: Person, home: Path) -> None:
     assert marked == {"shop-old-1": True, "shop_data": True, "shop-db-1": False}
     (volume,) = [one for one in actions if one["kind"] == "volume"]
     assert volume["changes"] == [{"field": "labels.a", "old": None, "new": "b"}]
-    (renewed,) = planned(person, home, "--force-recreate", "-V")
+    (renewed,) = planned(person, home, "-V")
     assert renewed["destructive"]
     shown = person.pycompose("plan", "--yes", "--remove-orphans", cwd=home).stdout
     assert "- remove container shop-old-1: orphan  [destructive: its data is lost]" in shown

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from compose.planner.policy import Recreate
+
 PULL = ("policy", "always", "missing", "never", "build", "if_not_present")
 
 
@@ -25,6 +27,13 @@ def scales(texts: tuple[str, ...]) -> dict[str, int]:
             raise UsageError(f'invalid --scale option "{text}": {number or "nothing"} is no number')
         found[name] = int(number)
     return found
+
+
+def recreation(options: Options) -> Recreate:
+    """Which containers are made anew; new anonymous volumes (-V) take new containers."""
+    if options.no_recreate:
+        return "never"
+    return "force" if options.force_recreate or options.get("renew_anon_volumes") else "diverged"
 
 
 def common(options: Options, invocation: Invocation) -> dict[str, Any]:
@@ -44,11 +53,7 @@ def common(options: Options, invocation: Invocation) -> dict[str, Any]:
         if options.pull == "policy"
         else options.pull.replace("if_not_present", "missing"),
         "quiet_pull": options.quiet_pull,
-        "recreate": "force"
-        if options.force_recreate
-        else "never"
-        if options.no_recreate
-        else "diverged",
+        "recreate": recreation(options),
         "scale": scales(options.scale),
         "remove_orphans": options.remove_orphans
         or ("remove_orphans" not in options.given and invocation.is_on("COMPOSE_REMOVE_ORPHANS")),
