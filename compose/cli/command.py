@@ -200,8 +200,11 @@ def current_folder(environment: dict[str, str]) -> str:
     """Where the person is, by the path they came (PWD), if it is true."""
     told = environment.get("PWD", "")
     try:
-        if told and os.path.samefile(told, "."):  # noqa: PTH121  # pathlib costs more than this call  # pathlib costs more than this call
+        if told and os.path.samefile(told, "."):  # noqa: PTH121  # pathlib costs more than this call
             return told
+    except OSError:
+        pass  # a folder that may not be looked into from above is one all the same
+    try:
         return os.getcwd()  # noqa: PTH109
     except OSError:
         raise UsageError("the current folder is gone: change to one that exists") from None

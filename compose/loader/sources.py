@@ -51,6 +51,10 @@ class Disk:
                     content = file.read(_LARGEST + 1)
             except IsADirectoryError:
                 raise ProjectError(f"{self.shown(path)} is a folder: name the file in it") from None
+            except PermissionError:
+                raise ProjectError(
+                    f"{self.shown(path)}: permission denied: make it readable for you"
+                ) from None
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
                 raise ProjectError(f"{self.shown(path)}: {reason}: check the path") from None

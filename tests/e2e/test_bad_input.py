@@ -118,3 +118,35 @@ def test_a_wrong_command_line(
     person: Person, tmp_path: Path, arguments: tuple[str, ...], word: str
 ) -> None:
     assert word in refused(person, tmp_path, "services: {a: {image: x}}", *arguments)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", ".env", "e.env", "more.yaml", "base.yaml"])
+def test_a_file_that_may_not_be_read(tmp_path: Path, name: str) -> None:
+    texts = {
+        "compose.yaml": "include: [more.yaml]\nservices: {a: {env_file: e.env, extends: {file: base.yaml, service: a}}}",
+        ".env": "A=1",
+        "e.env": "B=1",
+        "more.yaml": "services: {b: {image: x}}",
+        "base.yaml": "services: {a: {image: x}}",
+    }
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / name).chmod(0o600)
+    (tmp_path / "warm").mkdir()
+    (tmp_path / "warm/compose.yaml").write_text("services: {a: {image: x, env_file: none}}")
+    script = (
+        "import os, sys; from compose.cli.main import main\n"
+        "warm = [main(['--project-directory', where, 'config', '-q']) for where in ('.', 'warm')]\n"
+        "assert warm == [0, 1]; print(file=sys.stderr)\n"  # all is imported that must be readable
+        "os.seteuid(65534); sys.exit(main(['config', '-q']))\n"
+    )
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder != Path("/") and folder.stat().st_uid == 0 and "pytest" in str(folder):
+            folder.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(HOUSE)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    *_, line = done.stderr.splitlines()
+    assert done.returncode == 1, done
+    assert line.endswith(f"{name}: permission denied: make it readable for you"), line
