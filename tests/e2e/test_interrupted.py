@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import time
@@ -171,3 +172,24 @@ def test_a_container_that_was_removed_behind_our_back(person: Person, home: Path
         person.does("down", "-t", "0", cwd=home)
         up.ends()
     assert "Traceback" not in up.text
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cut_off_at_any_moment(person: Person, home: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    healthy = {"test": ["CMD", "true"], "interval": "1s"}
+    services = {
+        "s0": sleeping(healthcheck=healthy),
+        "s1": sleeping(depends_on={"s0": {"condition": "service_healthy"}}),
+        "s2": sleeping(network_mode="service:s1"),
+    }
+    for user in ("0", "1"):  # made, then made anew
+        write(home, {name: {**one, "user": user} for name, one in services.items()})
+        with typed(person, "up", "-d", "-t", "0", cwd=home, terminal=False) as up:
+            time.sleep(chance.uniform(0.05, 0.6))  # any moment is what is meant
+            up.sends(chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL]))
+            up.ends()
+        assert "Traceback" not in up.text
+        assert "bug in" not in up.text
+        person.does("up", "-d", "-t", "0", cwd=home)
+        assert is_whole(person, home, len(services))
