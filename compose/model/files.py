@@ -20,7 +20,8 @@ GRANT_KINDS: tuple[GrantKind, ...] = ("config", "secret")
 class FileSource(Record):
     """A config or secret of the project: exactly one of file, environment and content is said.
 
-    `digest` is of a file's content, where it was read, so that a change of it is noticed.
+    `digest` is of a file's content, where it was read, so that a change of it is noticed. `in_memory` is a
+    secret whose copies the engine keeps in memory, beside the container's root.
     """
 
     key: str
@@ -30,16 +31,17 @@ class FileSource(Record):
     environment: str = ""
     content: str | None = None
     digest: str = ""
+    in_memory: bool = False
     labels: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
 
     def is_copied(self, service: Service, grant: FileGrant) -> bool:
         """Whether a service is given a copy: of what is no file, and of a file that is to have an
-        owner or mode of its own, which the host's file has not. What is read-only takes no copy."""
+        owner or mode of its own, which the host's file has not. A read-only root takes no copy."""
         if self.external:
             return False
-        owned = bool(grant.uid or grant.gid) or grant.mode is not None
-        return not self.file or (owned and bool(self.digest) and not service.read_only)
+        takes = self.in_memory or not service.read_only
+        return not self.file or (grant.is_owned and bool(self.digest) and takes)
 
 
 class FileGrant(Record):
@@ -50,3 +52,8 @@ class FileGrant(Record):
     uid: str = ""
     gid: str = ""
     mode: int | None = None
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether it says who owns the file, or its mode."""
+        return bool(self.uid or self.gid) or self.mode is not None

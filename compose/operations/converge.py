@@ -139,7 +139,7 @@ def warnings_of(project: Project) -> list[str]:
 
     found: list[str] = []
     for service in project.services.values():
-        found += ignored_attributes(service) + ignored_build_attributes(service)
+        found += ignored_attributes(project, service) + ignored_build_attributes(service)
     return found
 
 

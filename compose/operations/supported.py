@@ -24,10 +24,12 @@ CREDENTIALS_KEY = "#apisocket"
 
 
 def prepared(project: Project, endpoint: Endpoint, environment: Mapping[str, str]) -> Project:
-    """The project with use_api_socket spelled out. Raises ProjectError for what cannot be had."""
+    """The project as this engine can have it, use_api_socket spelled out. Raises ProjectError for what cannot be had."""
     wrong = [line for one in project.services.values() for line in relative_targets(one)]
     if wrong:
         raise ProjectError("\n".join(wrong))
+    if not endpoint.explicit:
+        project = with_memory(project)
     asking = [one for one in project.services.values() if one.use_api_socket]
     if not asking:
         return project
@@ -46,6 +48,20 @@ def prepared(project: Project, endpoint: Endpoint, environment: Mapping[str, str
         services={**project.services, **services},
         configs={**project.configs, CREDENTIALS_KEY: source},
     )
+
+
+def with_memory(project: Project) -> Project:
+    """The project whose secrets our own engine keeps in memory, for services whose root takes no copy. Pure."""
+    names = {
+        grant.source
+        for service in project.services.values()
+        for grant in (service.secrets if service.read_only else ())
+        if grant.is_owned and grant.source in project.secrets and project.secrets[grant.source].file
+    }
+    if not names:
+        return project
+    kept = {name: changed(project.secrets[name], in_memory=True) for name in sorted(names)}
+    return changed(project, secrets={**project.secrets, **kept})
 
 
 def with_socket(service: Service, path: str) -> Service:

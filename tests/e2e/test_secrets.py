@@ -102,3 +102,20 @@ def test_a_read_only_root_and_a_one_off_have_it_too(person: Person, home: Path) 
     person.does("up", "-d", "-t", "0", cwd=home)
     assert shown(person, home) == WORDS
     assert person.does("run", "--rm", "-T", "web", "cat", KEY, cwd=home) == WORDS
+
+
+def test_a_file_with_an_owner_reaches_a_read_only_service(person: Person, home: Path) -> None:
+    (home / "key.txt").write_text("first")
+    write(home, {"web": vault(read_only=True)}, secrets={"key": {"file": "key.txt"}})
+    assert "ignored" not in person.pycompose("up", "-d", "-t", "0", cwd=home).stderr
+    said = person.does("exec", "-T", "web", "stat", "-c", "%u:%g %a", KEY, cwd=home)
+    assert (said, shown(person, home)) == ("7:8 440\n", "first")
+    (home / "key.txt").write_text("second")
+    person.does("up", "-d", "-t", "0", cwd=home)
+    assert shown(person, home) == "second"
+    assert person.pycompose("plan", cwd=home).returncode == 0
+    owned = {"config": {"file": "key.txt"}}
+    web = sleeping(read_only=True, configs=[{"source": "config", "uid": "7"}])
+    write(home, {"web": web}, configs=owned)
+    done = person.pycompose("up", "-d", "-t", "0", cwd=home)
+    assert "services.web.configs.config: `uid`, `gid` and `mode` are not supported" in done.stderr

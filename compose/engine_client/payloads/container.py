@@ -13,6 +13,7 @@ from compose.engine_client.payloads.networking import (
 from compose.engine_client.payloads.resources import resources
 from compose.errors import ProjectError
 from compose.model import labels
+from compose.model.files import GRANT_KINDS
 from compose.model.record import EMPTY, Record
 
 TYPE_CHECKING = False
@@ -302,15 +303,16 @@ def check_honoured(service: Service, version: tuple[int, int]) -> None:
         )
 
 
-def ignored_attributes(service: Service) -> list[str]:
+def ignored_attributes(project: Project, service: Service) -> list[str]:
     """What is read and has no effect here, one line an attribute."""
     found: list[str] = []
-    for kind, grants in (("configs", service.configs), ("secrets", service.secrets)):
+    for kind in GRANT_KINDS if service.read_only else ():
+        grants, sources = project.granted(service, kind)
         found += [
-            f"services.{service.name}.{kind}.{grant.source}: `uid`, `gid` and `mode` are not "
+            f"services.{service.name}.{kind}s.{grant.source}: `uid`, `gid` and `mode` are not "
             "supported for a file of the host in a read-only service, they will be ignored"
             for grant in grants
-            if service.read_only and (grant.uid or grant.gid or grant.mode is not None)
+            if grant.is_owned and sources[grant.source].file and not sources[grant.source].in_memory
         ]
     rollback = (service.deploy.document if service.deploy else {}).get("rollback_config") or {}
     found += [
