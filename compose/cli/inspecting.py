@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from compose.errors import ComposeError
+from compose.errors import ComposeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from compose.cli.template import Template
+
+#: First names of Docker's documents that are left out where there is nothing to say (Engine API 1.51).
+OPTIONAL = frozenset(
+    ("Author", "ClusterVolume", "Comment", "Container", "ContainerConfig", "CreatedAt", "Descriptor",
+     "DockerVersion", "EnableIPv4", "GraphDriver", "ImageManifestDescriptor", "Labels", "Manifests",
+     "Metadata", "Node", "Options", "OsVersion", "Parent", "Peers", "Services", "SizeRootFs", "SizeRw",
+     "Status", "UsageData", "Variant", "VirtualSize")
+)  # fmt: skip
 
 
 def show_documents(found: tuple[Sequence[Any], Sequence[str]], style: str) -> int:
@@ -22,6 +32,7 @@ def show_documents(found: tuple[Sequence[Any], Sequence[str]], style: str) -> in
         sys.stdout.write(go_json(list(documents)) + "\n")
     elif style:
         template = Template(unescape(style), strict=False)
+        _check_fields(template, documents)
         for document in documents:
             sys.stdout.write(template.render(document) + "\n")
     else:
@@ -29,3 +40,13 @@ def show_documents(found: tuple[Sequence[Any], Sequence[str]], style: str) -> in
     if failed:
         raise ComposeError("; ".join(failed))
     return 0
+
+
+def _check_fields(template: Template, documents: Sequence[Any]) -> None:
+    """A first name that no document has is a mistake; deeper ones may be left out of a document."""
+    known = sorted({name for document in documents for name in document})
+    wrong = [name for name in template.first_fields if name not in known and name not in OPTIONAL]
+    if wrong and known:
+        raise UsageError(
+            f'template: there is no field "{wrong[0]}": those there are: {", ".join(known)}'
+        )

@@ -41,6 +41,18 @@ class Template:
         """Names of the fields printed, in order."""
         return fields_of(self._nodes)
 
+    @property
+    def first_fields(self) -> list[str]:
+        """First names of the fields printed outside of blocks: those of the value itself."""
+        return [
+            one[1][0]
+            for node in self._nodes
+            if not isinstance(node, str) and node[0] == "print"
+            for command in node[1]
+            for one in command
+            if one[0] == "field" and one[1]
+        ]
+
     def _render(self, nodes: list[Any], dot: Any, scope: Scope) -> str:
         out: list[str] = []
         for node in nodes:

@@ -29,7 +29,7 @@ _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 *
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
 FILTERS = frozenset(
     ("until", "unused-for", "id", "parent", "parents", "type", "description", "inuse", "shared",
-     "private", "mutable", "immutable")
+     "private", "mutable", "immutable", "label", "label!")
 )  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def _fits(one: CacheRecord, name: str, values: Sequence[str]) -> bool:
         "private": not one.shared,
         "mutable": one.kind == MOUNT,
         "immutable": one.kind != MOUNT,
+        "label": False,  # `system prune` passes it on; the cache has no labels
     }
     return answers.get(name, True)
 

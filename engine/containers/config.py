@@ -52,7 +52,7 @@ class Config:
     on_build: tuple[str, ...] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = optional("")
-    stop_timeout: int | None = None
+    stop_timeout: int | None = optional()
     shell: tuple[str, ...] | None = optional()
 
 

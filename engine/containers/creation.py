@@ -139,6 +139,7 @@ def _settle_host_config(host_config: HostConfig) -> HostConfig:
         restart_policy=replace(policy, name=policy.name or "no"),
         shm_size=host_config.shm_size or 64 << 20,
         runtime=host_config.runtime or "pycompose",
+        memory_swap=host_config.memory_swap or max(host_config.memory, 0) * 2,
     )
 
 

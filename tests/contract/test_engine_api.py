@@ -375,7 +375,42 @@ CONNECTIONS = [
       for name in ("guest", "runs", "rests", "hostly", "nowhere")),
     Ask("POST", "/networks/prune"), Ask("DELETE", "/networks/pattern"),
 ]  # fmt: skip
-ASKS = [*LIFE, *REFUSALS, *NETWORKS, *VOLUMES, *IMAGES, *CLIENTS, *SYSTEM, *CONNECTIONS]
+#: Found by hand beside docker's own command: what starts leave behind, limits told anew, copies at rest.
+AT_REST = [
+    create("rest", WorkingDir="/made/deep", HostConfig={"Memory": 67108864}),
+    Ask("GET", "/containers/rest/archive?path=/made/deep"),
+    Ask("GET", "/containers/rest/archive?path=/.dockerenv"),
+    Ask("GET", "/containers/rest/archive?path=/etc/mtab"),
+    Ask("GET", "/containers/rest/json"),
+    Ask("POST", "/containers/rest/update", {"CpuPeriod": 10}),
+    Ask("POST", "/containers/rest/update", {"CpuQuota": 10}),
+    Ask("POST", "/containers/rest/update", {"Memory": 1}),
+    Ask("POST", "/containers/rest/update", {"Memory": 1073741824}),
+    Ask("POST", "/containers/rest/update", {"CpusetCpus": "99"}),
+    Ask("POST", "/containers/rest/update", {"CpusetCpus": "x"}),
+    Ask("POST", "/containers/rest/update", {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 3}}),
+    Ask("POST", "/containers/rest/update", {"PidsLimit": 7}),
+    Ask("GET", "/containers/rest/json"),
+    hosted("tmpfs", Mounts=[{"Type": "tmpfs", "Source": "x", "Target": "/x"}]),
+    create("nobody", User="nobody-here"),
+    Ask("POST", "/containers/nobody/start"),
+    Ask("GET", "/containers/nobody/json"),
+    create("nogroup", HostConfig={"GroupAdd": ["no-such-group"]}),
+    Ask("POST", "/containers/nogroup/start"),
+    Ask("GET", "/containers/nogroup/json"),
+    create("over", HostConfig={"Binds": ["/tmp:/bin/busybox"]}),
+    Ask("POST", "/containers/over/start"),
+    Ask("GET", "/containers/over/json"),
+    Ask("POST", "/commit?container=rest&repo=made&changes=ONBUILD%20RUN%20true"),
+    Ask("POST", "/commit?container=rest&repo=made&changes=RUN%20true"),
+    Ask("GET", "/images/made/json"),
+    Ask("DELETE", "/images/made"),
+    Ask("POST", "/build/prune?" + filters(label=["x"])),
+    *(Ask("DELETE", f"/containers/{name}?force=1") for name in ("rest", "nobody", "nogroup", "over")),
+]  # fmt: skip
+#: What a failed start leaves in a container's state, by its name.
+LEFT = {"nobody": ("created", 128), "nogroup": ("created", 128), "over": ("created", 127)}
+ASKS = [*LIFE, *REFUSALS, *NETWORKS, *VOLUMES, *IMAGES, *CLIENTS, *SYSTEM, *CONNECTIONS, *AT_REST]
 
 #: Other statuses on purpose: refused at create, where Docker lets the container be made and its start fail.
 AT_CREATE = "told when the container is made, not when it is started"
@@ -426,6 +461,17 @@ def test_an_answer_is_dockers(answers: dict[int, tuple[Said, Said]], number: int
         return
     wanted, found = kinds(theirs.body), kinds(ours.body)
     assert not lacking(wanted, found)
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_start_that_fails_leaves_dockers_state(
+    answers: dict[int, tuple[Said, Said]], name: str
+) -> None:
+    (number,) = (n for n, ask in enumerate(ASKS) if ask.target == f"/containers/{name}/json")
+    for said in answers[number]:
+        state = said.body["State"]
+        assert (state["Status"], state["ExitCode"]) == LEFT[name], state
+        assert state["Error"]
 
 
 def lacking(wanted: dict[str, str], found: dict[str, str]) -> list[str]:

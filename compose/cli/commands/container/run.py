@@ -54,11 +54,11 @@ def run(options: Options, invocation: Invocation) -> int:
 
     try:
         request = request_of(options, invocation)
-        if options.tty and options.interactive and not options.detach and not is_terminal(0):
-            raise UsageError("the input device is not a TTY: leave --tty out")
     except ComposeError as error:
         error.exit_code = NOT_CREATED
         raise
+    if options.tty and options.interactive and not options.detach and not is_terminal(0):
+        raise UsageError("the input device is not a TTY: leave --tty out")
     return operation(request, invocation.session(quiet=options.quiet))
 
 

@@ -33,6 +33,11 @@ def keys(request: PruneRequest, free: int = 0) -> list[str]:
     return [one.key for one in choose(EVERY, request, 100 * SECOND, free)]
 
 
+def test_the_cache_has_no_labels() -> None:
+    assert keys(PruneRequest(everything=True, filters={"label": ["a=b"]})) == []
+    assert keys(PruneRequest(filters={"label!": ["a=b"]})) == ["old", "mount", "new"]
+
+
 def test_what_images_share_or_a_build_uses_stays() -> None:
     assert keys(PruneRequest()) == ["old", "mount", "new"]
     assert keys(PruneRequest(everything=True)) == ["shared", "old", "mount", "new"]
