@@ -209,8 +209,20 @@ def open_in_root(root: int, path: str, flags: int = _SEARCH) -> int | None:
         raise
 
 
-def mask(root: int, path: str) -> None:
-    """Hide a path: /dev/null over a file, an empty read-only tmpfs over a folder."""
+def mask_all(root: int, paths: Iterable[str]) -> None:
+    """Hide paths: /dev/null over a file, an empty read-only tmpfs over a folder; some may not be there.
+
+    Raises OSError if a mount at /dev has put something else at /dev/null.
+    """
+    null = _null_device(root)
+    try:
+        for path in paths:
+            _mask(root, path, null)
+    finally:
+        os.close(null)
+
+
+def _mask(root: int, path: str, null: int) -> None:
     spot = open_in_root(root, path)
     if spot is None:
         return
@@ -218,7 +230,7 @@ def mask(root: int, path: str) -> None:
         if stat.S_ISDIR(os.fstat(spot).st_mode):
             cover = mount_filesystem("tmpfs", "size=0,nr_inodes=1", sc.MOUNT_ATTR_RDONLY)
         else:
-            cover = _null_device(root)
+            cover = _copy_of(null)
         sc.move_mount(cover, spot)
         os.close(cover)
     finally:
@@ -226,18 +238,16 @@ def mask(root: int, path: str) -> None:
 
 
 def _null_device(root: int) -> int:
-    """A copy of /dev/null's mount. Raises OSError if a mount at /dev has put something else there.
+    """/dev/null's descriptor. Raises OSError if something else is there.
 
     Otherwise a symlink in its place would show, writable, what was to be masked (CVE-2025-31133).
     """
     null = sc.openat2(root, "/dev/null", _SEARCH | os.O_NOFOLLOW, _IN_ROOT)
-    try:
-        status = os.fstat(null)
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
-            raise OSError(errno.EINVAL, "/dev/null in the container is not the null device")
-        return _copy_of(null)
-    finally:
+    status = os.fstat(null)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
         os.close(null)
+        raise OSError(errno.EINVAL, "/dev/null in the container is not the null device")
+    return null
 
 
 def make_read_only(root: int, path: str) -> None:

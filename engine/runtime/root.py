@@ -56,8 +56,8 @@ def build_root(spec: ContainerSpec, ids: Ids | None = None) -> int:
     sc.pivot_root(".", ".")
     sc.umount2(".", sc.MNT_DETACH)
     os.chdir("/")
-    for path in spec.masked_paths:
-        mounting.mask(root, path)
+    if spec.masked_paths:
+        mounting.mask_all(root, spec.masked_paths)
     for path in spec.readonly_paths:
         mounting.make_read_only(root, path)
     if spec.rootfs.read_only:
@@ -76,34 +76,42 @@ def _propagation(spec: ContainerSpec) -> int:
 
 
 def _make_dev(spec: ContainerSpec, root: int, ids: Ids | None) -> None:
-    """The device nodes and the standard links, through the descriptor of /dev."""
-    for device in spec.devices:
-        _make_node(root, device, ids)
-    for path, target in LINKS:
-        parent = mounting.open_or_make(root, os.path.dirname(path), folder=True)
-        try:
-            os.symlink(target, os.path.basename(path), dir_fd=parent)
-        except FileExistsError:
-            pass
-        finally:
-            os.close(parent)
+    """The device nodes and the standard links, each through the descriptor of its folder."""
+    folders: dict[str, int] = {}
+
+    def folder_of(path: str) -> tuple[int, str]:
+        place, _, name = path.rpartition("/")
+        if place not in folders:
+            folders[place] = mounting.open_or_make(root, place or "/", folder=True)
+        return folders[place], name
+
+    before = os.umask(0)
+    try:
+        for device in spec.devices:
+            _make_node(*folder_of(device.path), device, ids)
+        for path, target in LINKS:
+            parent, name = folder_of(path)
+            try:
+                os.symlink(target, name, dir_fd=parent)
+            except FileExistsError:
+                pass
+    finally:
+        os.umask(before)
+        for fd in folders.values():
+            os.close(fd)
 
 
-def _make_node(root: int, device: DeviceNode, ids: Ids | None) -> None:
-    parent = mounting.open_or_make(root, os.path.dirname(device.path), folder=True)
-    name = os.path.basename(device.path)
+def _make_node(parent: int, name: str, device: DeviceNode, ids: Ids | None) -> None:
     kind = stat.S_IFCHR if device.kind == "c" else stat.S_IFBLK
     try:
         os.mknod(name, kind | device.mode, os.makedev(device.major, device.minor), dir_fd=parent)
-        os.chmod(name, device.mode, dir_fd=parent)
-        owner = [ids.outside(n) if ids else n for n in (device.uid, device.gid)]
-        os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
+        if device.uid or device.gid or ids:
+            owner = [ids.outside(n) if ids else n for n in (device.uid, device.gid)]
+            os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
     except FileExistsError:
         pass
     except OSError as error:
         raise Refusal(125, f"cannot make the device {device.path}: {error.strerror}") from error
-    finally:
-        os.close(parent)
 
 
 def _write_sysctl(root: int, key: str, value: str) -> None:

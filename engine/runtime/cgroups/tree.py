@@ -85,13 +85,26 @@ def create(cgroup: Cgroup) -> Made:
         folder = f"{MOUNT}/devices/{cgroup.path}"
         _make_v1(folder, "devices")
         folders[folder] = None
-        for rule in cgroup.devices:
-            _write(f"{folder}/devices.{'allow' if rule.allow else 'deny'}", device_line(rule))
+        _write_rules(folder, cgroup.devices)
     elif cgroup.devices and unified:
         attach_device_filter(unified, cgroup.devices)
     elif cgroup.devices:
         warnings.append("this kernel has no devices controller: device rules are not in effect")
     return Made(tuple(folders), tuple(warnings))
+
+
+def _write_rules(folder: str, rules: Iterable[DeviceRule]) -> None:
+    """One after the other, in order: each is a write of its own."""
+    fds: dict[str, int] = {}
+    try:
+        for rule in rules:
+            name = "devices.allow" if rule.allow else "devices.deny"
+            if name not in fds:
+                fds[name] = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(fds[name], device_line(rule).encode())
+    finally:
+        for fd in fds.values():
+            os.close(fd)
 
 
 def update(cgroup: Cgroup) -> tuple[str, ...]:
@@ -158,12 +171,7 @@ def limiting_folders(cgroup: Cgroup) -> list[str]:
 
 def folders_of(cgroup: Cgroup) -> list[str]:
     """Every folder of this cgroup that exists now."""
-    tops = (
-        [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
-        if cgroup.mode != "v2"
-        else [MOUNT]
-    )
-    found = [f"{top}/{cgroup.path}" for top in tops]
+    found = [f"{top}/{cgroup.path}" for top in _tops(cgroup.mode)]
     real = {os.path.realpath(folder) for folder in found if os.path.isdir(folder)}
     return sorted(real)
 
@@ -199,24 +207,37 @@ def kill_all(cgroup: Cgroup) -> None:
 def remove(cgroup: Cgroup, patience: float = 2.0) -> None:
     """Remove the cgroup's folders; waits up to `patience` seconds for dying processes to be gone."""
     deadline = time.monotonic() + patience
-    for top in folders_of(cgroup):
-        for folder, _, _ in os.walk(top, topdown=False):
-            while True:
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    pass
-                except OSError:
-                    if time.monotonic() < deadline:
-                        time.sleep(0.002)  # no event tells that a cgroup has emptied under v1
-                        continue
-                break
+    for top in _tops(cgroup.mode):
+        try:
+            os.rmdir(f"{top}/{cgroup.path}")
+        except FileNotFoundError:
+            continue
+        except OSError:  # in use, or there are others in it
+            _remove_tree(f"{top}/{cgroup.path}", deadline)
+
+
+def _remove_tree(top: str, deadline: float) -> None:
+    for folder, _, _ in os.walk(top, topdown=False):
+        while True:
+            try:
+                os.rmdir(folder)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.002)  # no event tells that a cgroup has emptied under v1
+                    continue
+            break
+
+
+def _tops(mode: str) -> list[str]:
+    """Where a cgroup may have folders; a hierarchy may be there under several names."""
+    return [MOUNT] if mode == "v2" else [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
 
 
 def remove_parent(mode: str, path: str) -> None:
     """Remove the folder that an engine's containers had theirs in, wherever it is empty."""
-    tops = [MOUNT] if mode == "v2" else [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
-    for top in tops:
+    for top in _tops(mode):
         try:
             os.rmdir(f"{top}/{path}")
         except OSError:
@@ -225,8 +246,7 @@ def remove_parent(mode: str, path: str) -> None:
 
 def sweep(mode: str, path: str, keep: Collection[str]) -> None:
     """Below an engine's folder, end and remove the cgroups whose names are not in `keep`."""
-    tops = [MOUNT] if mode == "v2" else [f"{MOUNT}/{name}" for name in sorted(os.listdir(MOUNT))]
-    found = {name for top in tops for name in _folders(f"{top}/{path}")}
+    found = {name for top in _tops(mode) for name in _folders(f"{top}/{path}")}
     for name in sorted(found - set(keep)):
         cgroup = Cgroup(mode, f"{path}/{name}")  # type: ignore[arg-type]  # one of three words
         kill_all(cgroup)
