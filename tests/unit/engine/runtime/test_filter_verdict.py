@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 from typing import Any
 
+import pyseccomp
 import pytest
 
 from engine.runtime.filter_verdict import lets_through, verdict
@@ -45,6 +46,22 @@ def test_the_default_filters_answers(tmp_path: Path) -> None:
     assert verdict(default, 56, X86_64, 0x10000000) == ERRNO | errno.EPERM  # a user namespace
     assert verdict(default, 41, X86_64, 38) == ERRNO | errno.EPERM  # AF_ALG
     assert verdict(default, 41, X86_64, 2) == ALLOW  # AF_INET
+
+
+def test_a_filter_by_halves_says_what_one_after_the_other_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = program(tmp_path / "halves")
+    monkeypatch.setattr(pyseccomp.SyscallFilter, "set_attr", lambda *_: None)
+    straight = program(tmp_path / "straight")
+    assert halves != straight
+    numbers = [*range(-1, 480), *range(0x40000000, 0x40000000 + 480, 7)]
+    for architecture in (X86_64, 0x40000003, 0x12345):
+        for number in numbers:
+            for first in (0, 2, 38, 0x20000, 0x7E020000, 0xFFFFFFFF, 1 << 32):
+                if first in (0, 38) or number in (41, 56, 102, 120, 135, 359):
+                    said = [verdict(p, number, architecture, first) for p in (halves, straight)]
+                    assert said[0] == said[1], (hex(architecture), number, hex(first))
 
 
 def test_what_is_no_filter_is_refused() -> None:
