@@ -23,10 +23,11 @@ from engine.runtime.container_init import (
     confine_child,
     give_up,
     hand_over_terminal,
+    read_spec,
     run_container,
     send_with_fds,
 )
-from engine.runtime.order import read_order
+from engine.runtime.order import order_of, read_order
 from engine.runtime.pids import start_time
 from engine.runtime.program import Refusal
 
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
 
 def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> NoReturn:
     """The life of a container's first process up to its program."""
+    del request  # all of it is in the spec
     link = socket.socket(fileno=link_fd)
     try:
         confine_child()
         channel = _open_channel(channel_fd)
-        order = read_order(messages.decode(request))
+        spec = read_spec(spec_fd)
+        order = order_of(spec)  # what the monitor has as well, read once
         stdio, ours, server = set_up(order)
         pid = int(os.readlink("/proc/self"))  # the host's /proc tells the host's number
         born = start_time(pid)
@@ -56,7 +59,7 @@ def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> N
             _wait_for_start(channel)
             channel.close()
 
-        run_container(spec_fd, stdio, Talk(link, order.size, tell_prepared, wait_for_start))
+        run_container(spec, stdio, Talk(link, order.size, tell_prepared, wait_for_start))
     except BaseException as error:  # noqa: BLE001  # whatever it is, the monitor must hear of it
         give_up(link, error, 125)
 

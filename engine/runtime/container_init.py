@@ -67,10 +67,14 @@ class Talk:
     wait_for_start: Callable[[], None]
 
 
-def run_container(spec_fd: int, stdio: Stdio, talk: Talk) -> NoReturn:
+def read_spec(spec_fd: int) -> ContainerSpec:
+    """A container's spec from the descriptor that the engine has sent. Raises OSError, ValueError."""
+    return decode(ContainerSpec, _contents(spec_fd))
+
+
+def run_container(spec: ContainerSpec, stdio: Stdio, talk: Talk) -> NoReturn:
     """The life of a container's first process up to its program. Raises all that can go wrong."""
     _become_child(stdio)
-    spec = decode(ContainerSpec, _contents(spec_fd))
     seccomp = _filter_of(spec.process)
     made = _limit(spec)
     join_namespaces(spec)
@@ -198,16 +202,18 @@ def _run_born(inside: Inside, ready: Ready, sync: socket.socket, *, late: bool) 
     run_program(process, ready, sync, init=False)
 
 
-def _contents(spec_fd: int) -> bytes:
-    with open(spec_fd, "rb") as stream:
-        return stream.read()
+def _contents(fd: int) -> bytes:
+    """All that is behind a descriptor, which is closed."""
+    try:
+        return b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
+    finally:
+        os.close(fd)
 
 
 def _filter_of(process: Process) -> bytes:
     if not process.seccomp:
         return b""
-    with open(process.seccomp, "rb") as stream:
-        return stream.read()
+    return _contents(os.open(process.seccomp, os.O_RDONLY | os.O_CLOEXEC))
 
 
 def join_namespaces(spec: ContainerSpec) -> None:
