@@ -123,7 +123,6 @@ class _Foreground:
             key=lambda one: one.name,
         )
         sources = [await self._source(one) for one in containers]
-        self._tell_attached(sources)
         hub = LogHub(
             self._engine, self._writer, project.name, self._monitored(), shown=self._shown(),
             timestamps=self._request.timestamps, on_exit=self._on_exit,
@@ -133,6 +132,7 @@ class _Foreground:
             if self._footer is not None:
                 tidy.callback(self._footer.close)
                 tidy.enter_context(unbuffered_keys())
+            self._tell_attached(sources)
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._listen_for_signals)
                 nursery.start_soon(self._way_down, hub)
