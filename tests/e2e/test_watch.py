@@ -189,3 +189,27 @@ def test_what_cannot_be_watched(
         assert done.returncode == 1
         assert words in done.stderr.splitlines()[-1]
     assert person.does("ps", "-aq", cwd=home) == ""
+
+
+def test_a_tree_of_ten_thousand_files(person: Person, home: Path) -> None:
+    for folder in range(100):
+        (home / f"src/d{folder}").mkdir()
+        for number in range(100):
+            (home / f"src/d{folder}/f{number}").write_text("old")
+    write(home, {"web": watching(sync(initial_sync=True, ignore=["d5/"]))})
+    with typed(person, "watch", cwd=home, terminal=False) as watch:
+        watch.expect('Syncing service "web" after 9900 changes')
+        becomes(person, home, "old", "cat", "/app/d99/f99")
+        (home / "src/d99/f99").write_text("new")
+        watch.expect('Syncing service "web" after 1 changes')
+        becomes(person, home, "new", "cat", "/app/d99/f99")
+        for folder in range(100):
+            (home / f"src/d{folder}/f0").write_text("all")
+        watch.expect("Syncing")
+        becomes(person, home, "all", "cat", "/app/d99/f0")
+        (home / "src/d2").rename(home / "src/moved")
+        becomes(person, home, "old", "cat", "/app/moved/f50")
+        becomes(person, home, "", "sh", "-c", "ls -d /app/d2 /app/d5 2>/dev/null")
+        folder = Path(f"/proc/{watch.process.pid}/fd")
+        links = [os.readlink(one) for one in folder.iterdir() if one.is_symlink()]
+        assert links.count("anon_inode:inotify") == 1
