@@ -210,6 +210,6 @@ def test_a_tree_of_ten_thousand_files(person: Person, home: Path) -> None:
         (home / "src/d2").rename(home / "src/moved")
         becomes(person, home, "old", "cat", "/app/moved/f50")
         becomes(person, home, "", "sh", "-c", "ls -d /app/d2 /app/d5 2>/dev/null")
-        folder = Path(f"/proc/{watch.process.pid}/fd")
-        links = [os.readlink(one) for one in folder.iterdir() if one.is_symlink()]
+        opened = Path(f"/proc/{watch.process.pid}/fd")
+        links = [os.readlink(one) for one in opened.iterdir() if one.is_symlink()]
         assert links.count("anon_inode:inotify") == 1
