@@ -42,7 +42,7 @@ def logs(request: LogsRequest, session: Session) -> int:
     project, name = session.project_or_name()
     if project is not None:
         for service in request.services:
-            if service not in project.services:
+            if service not in project.services and service not in project.disabled:
                 raise ProjectError(f"no such service: {service}")
     client = session.client()
     containers = [

@@ -6,12 +6,14 @@ event names its container; every few seconds it looks anyway, in case an engine 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from compose.engine_client import calls
 from compose.engine_client.json_stream import JsonStream
+from compose.engine_client.payloads.status import unix_text
 from compose.errors import ComposeError, EngineRefusedError, EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from compose.planner.steps import Condition
 
 LOOK_ANYWAY = 3.0
+#: Seconds that a container without a health check must have run: what dies at once has never been up.
+SETTLED = 0.5
 NOT_FOUND = 404
 EVENTS = ["start", "die", "destroy", "health_status", "pause", "unpause"]
 
@@ -89,12 +93,13 @@ class ContainerWatch:
             waker = self._wakers.setdefault(ref, trio.Event())
             found = await self._inspect(ref, name)
             code = judge(found, condition, name)
-            if code is not None:
+            left = 0.0 if code is None else unsettled(found, condition, time.time())
+            if code is not None and not left:
                 return code
             if found["Id"] != ref:  # it was asked for by name: events have ids
                 ref = found["Id"]
                 continue
-            with trio.move_on_after(LOOK_ANYWAY):
+            with trio.move_on_after(left or LOOK_ANYWAY):
                 await waker.wait()
 
     async def wait_failure(self, ref: str, name: str) -> None:
@@ -140,6 +145,18 @@ def judge(inspected: dict[str, Any], condition: Condition, name: str) -> int | N
     if health.get("Status") == "unhealthy":
         raise WaitFailedError(f"container {name} is unhealthy", ref=ref, container=name)
     return 0 if health.get("Status") == "healthy" else None
+
+
+def unsettled(inspected: dict[str, Any], condition: Condition, now: float) -> float:
+    """The seconds that it must still run before it counts as up. Pure."""
+    if condition != "running_or_healthy" or has_check(inspected):
+        return 0.0
+    started = unix_text((inspected.get("State") or {}).get("StartedAt") or "")
+    try:
+        age = now - float(started)
+    except ValueError:
+        return 0.0
+    return SETTLED - age if 0 <= age < SETTLED else 0.0
 
 
 def has_check(inspected: dict[str, Any]) -> bool:

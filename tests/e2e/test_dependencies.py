@@ -143,6 +143,11 @@ def test_wait_fails_with_what_ends(person: Person, home: Path) -> None:
     assert done.returncode == 1
     assert f"container {home.name}-web-1 exited (2)" in done.stderr.splitlines()[-1]
     assert "oh no" in done.stderr
+    write(home, {"web": script("echo oh no; exit 2"), "ok": sleeping()})
+    for _ in range(3):  # made, and started again
+        done = person.pycompose("up", "--wait", cwd=home)
+        assert done.returncode == 1, done
+        assert done.stderr.splitlines()[-1] == f"container {home.name}-web-1 exited (2)"
 
 
 def test_start_and_stop_follow_the_graph(person: Person, home: Path) -> None:
