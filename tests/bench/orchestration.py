@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -84,6 +85,7 @@ def main() -> None:
     )
     parser.add_argument("--own-only", action="store_true", help="leave docker compose out")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends it leaves no engine
     with ExitStack() as stack:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pycompose-bench-")))
         sides = [own_side(stack, top)]
