@@ -24,6 +24,7 @@ from engine.images.records import ImageRecords
 from engine.images.reference import parse_reference
 from engine.images.registry.manifest import digest_of, provides
 from engine.images.unpack import SIZE_LIMIT
+from engine.storage.spread import spread_folders_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +53,8 @@ class Images:
         layer_limit: int = SIZE_LIMIT,
         platform: Platform | None = None,
     ) -> None:
-        layout.scratch.mkdir(parents=True, exist_ok=True)
+        # Layers and contexts: thousands of files that come at once.
+        spread_folders_in(layout.scratch)
         self.scratch = layout.scratch
         self.blobs = BlobStore(layout.blobs, layout.scratch)
         self.layers = LayerStore(layout.layers, layout.scratch, database, layer_limit)
