@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.boot import engine_lock, open_helpers, require_privileges
+from engine.boot import engine_lock, open_helpers, raise_descriptor_limit, require_privileges
 from engine.errors import EngineError
 from engine.storage.paths import Layout, default_layout
 
@@ -124,6 +124,7 @@ def _serve(layout: Layout, options: argparse.Namespace) -> int:
 def _run(layout: Layout, options: argparse.Namespace, ready: int | None = None) -> int:
     """Be the engine until it is told to stop; a byte goes to `ready` once it can be asked."""
     with engine_lock(layout), open_helpers() as helpers:
+        raise_descriptor_limit()
         # httpx's command-line program, which it imports where click and rich are installed: 5 MiB.
         sys.modules["httpx._main"] = None  # type: ignore[assignment]  # that is how an import is refused
         gc.disable()  # until it serves: nothing that imports make is garbage, or next to nothing

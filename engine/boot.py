@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,6 +56,15 @@ def engine_lock(layout: Layout) -> Iterator[None]:
         stream.flush()
         yield
         stream.truncate(0)
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the host admits: a client's connection takes one (getrlimit(2)).
+
+    For after the fork server's start: what containers may is what the engine was given.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager

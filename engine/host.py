@@ -44,7 +44,6 @@ class HostFacts:
     cgroup_mode: Literal["v1", "hybrid", "v2"]
     controllers: tuple[str, ...]
     capabilities: tuple[str, ...]  # names without CAP_ that the engine may hand on
-    nofile: tuple[int, int]
     apparmor: bool
     selinux: bool
     #: how far the engine can raise resource limits, by name ("nofile"); -1 for any
@@ -76,7 +75,6 @@ def probe_host() -> HostFacts:
         cgroup_mode=mode,
         controllers=controllers,
         capabilities=bounding_set(),
-        nofile=resource.getrlimit(resource.RLIMIT_NOFILE),
         apparmor=os.path.exists("/sys/kernel/security/apparmor"),
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
         hard_limits=_hard_limits(),

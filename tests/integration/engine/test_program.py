@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from tests.own_engine import HOUSE
 pytestmark = pytest.mark.root
 
 
-def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def begin(
+    folder: Path, *arguments: str, limit: tuple[int, int] | None = None
+) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(HOUSE),
@@ -24,8 +27,9 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         "PYCOMPOSE_RUN_DIR": str(folder / "run"),
         "PYCOMPOSE_ADDRESS_POOL": "10.197.0.0/16",
     }
+    limited = ["prlimit", f"--nofile={limit[0]}:{limit[1]}"] if limit else []
     return subprocess.Popen(
-        [sys.executable, "-m", "engine", *arguments], cwd=folder, env=environment, text=True,
+        [*limited, sys.executable, "-m", "engine", *arguments], cwd=folder, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -69,6 +73,24 @@ def test_an_engine_outlives_whoever_waited_for_it(tmp_path: Path) -> None:
         os.close(engine)
         assert end(begin(tmp_path, "stop"))[0] == 0
     assert Traces.of(tmp_path).words() == []
+
+
+def test_an_engine_takes_the_descriptors_it_may_have_and_containers_what_it_was_given(
+    tmp_path: Path,
+) -> None:
+    try:
+        assert end(begin(tmp_path, "serve", "--detach", limit=(300, 900)))[0] == 0
+        engine = int((tmp_path / "run/engine.lock").read_text())
+        assert resource.prlimit(engine, resource.RLIMIT_NOFILE) == (900, 900)
+        children = Path(f"/proc/{engine}/task/{engine}/children").read_text().split()
+        (fork_server,) = [
+            int(pid)
+            for pid in children
+            if b"fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert resource.prlimit(fork_server, resource.RLIMIT_NOFILE) == (300, 900)
+    finally:
+        assert end(begin(tmp_path, "stop"))[0] == 0
 
 
 def test_an_engine_that_cannot_start_says_why_in_a_line(tmp_path: Path) -> None:

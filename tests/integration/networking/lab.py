@@ -9,13 +9,18 @@ from __future__ import annotations
 import ctypes
 import os
 import secrets
+import shutil
 import socket
 import struct
+import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from networking.linux import links
 from networking.linux.netlink import CLONE_NEWNET, Route, entered
@@ -144,6 +149,22 @@ class Site:
         """A value below net/."""
         with self.entered(), open(f"/proc/sys/net/{name}") as stream:
             return stream.read().strip()
+
+
+def show_bridged_frames_to_the_firewall(host: Site, *, shown: bool) -> None:
+    """Set bridge-nf-call-iptables and -ip6tables; without br_netfilter no frame is shown anyway."""
+    folder = Path("/proc/sys/net/bridge")
+    with host.entered():
+        if not folder.exists() and shutil.which("modprobe"):
+            subprocess.run(["modprobe", "--quiet", "br_netfilter"], check=False)
+        if not folder.exists():
+            if shown:
+                pytest.skip(
+                    "this kernel has no br_netfilter: a bridge shows its frames to no firewall"
+                )
+            return
+        for name in ("iptables", "ip6tables"):
+            (folder / f"bridge-nf-call-{name}").write_text(str(int(shown)))
 
 
 class Lab:

@@ -8,7 +8,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.integration.networking.lab import Lab, Site, echo_once
+from tests.integration.networking.lab import (
+    Lab,
+    Site,
+    echo_once,
+    show_bridged_frames_to_the_firewall,
+)
 
 pytestmark = pytest.mark.root
 
@@ -353,13 +358,9 @@ def test_a_port_of_one_address_is_on_that_alone(lab: Lab, world: Site) -> None:
     assert six
 
 
-@pytest.mark.parametrize("bridged_frames_meet_the_firewall", ["0", "1"])
-def test_a_container_reaches_published_ports_of_others_and_its_own(
-    lab: Lab, bridged_frames_meet_the_firewall: str
-) -> None:
-    path = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-    with lab.host.entered(), open(path, "w") as stream:
-        stream.write(bridged_frames_meet_the_firewall)
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_container_reaches_published_ports_of_others_and_its_own(lab: Lab, shown: bool) -> None:
+    show_bridged_frames_to_the_firewall(lab.host, shown=shown)
     one = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
     two = lab.network("br-b", "10.2.0.1/24", "fd00:2::1/64")
     box = lab.container(one, "10.1.0.2/24", "fd00:1::2/64")
@@ -420,9 +421,7 @@ def test_the_hosts_other_tables_are_as_they_were(lab: Lab) -> None:
 def test_neighbours_are_not_tracked_even_where_bridged_frames_meet_the_firewall(
     lab: Lab, six: bool
 ) -> None:
-    for name in ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables"):
-        with lab.host.entered(), open(f"/proc/sys/net/bridge/{name}", "w") as stream:
-            stream.write("1")
+    show_bridged_frames_to_the_firewall(lab.host, shown=True)
     network = lab.network("br-a", "10.1.0.1/24", "fd00:1::1/64")
     a = lab.container(network, "10.1.0.2/24", "fd00:1::2/64")
     b = lab.container(network, "10.1.0.3/24", "fd00:1::3/64")

@@ -244,13 +244,14 @@ def test_closing_leaves_no_table(lab: Lab) -> None:
 
 def test_forgetting_an_endpoint_does_not_wait_for_the_kernel_to_clean_up(lab: Lab) -> None:
     network = lab.network("br-a", "10.1.0.1/24")
-    boxes = [lab.container(network, f"10.1.0.{number}/24") for number in range(2, 12)]
     began = time.monotonic()
+    boxes = [lab.container(network, f"10.1.0.{number}/24") for number in range(2, 12)]
+    made = time.monotonic() - began
     for box in boxes:
         lab.perform("detach", **box.endpoint, dying=True)
-    spent = time.monotonic() - began
+    spent = time.monotonic() - began - made
     # Closing a socket of the rules after a deletion would take a grace period of RCU, each time.
-    assert spent < 10 * 0.005, spent
+    assert spent < made / 2, (spent, made)
 
 
 def test_the_name_servers_rules_are_set_in_a_new_namespace_and_again(lab: Lab) -> None:
