@@ -37,7 +37,7 @@ demo-down: $(VENV)/runtime.stamp
 	$(BIN)/pycompose --project-directory $(DEMO) down --volumes
 
 test: $(VENV)/development.stamp
-	sh .ci/debian-packages busybox-static mmdebstrap iproute2 mount openssh-client openssl procps
+	sh .ci/debian-packages busybox-static e2fsprogs iproute2 mmdebstrap mount openssh-client openssl procps
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -q $(AGAIN) -o cache_dir=.pytest_cache/unit -m "not peer and not root" tests
 	$(PYTEST) -q $(AGAIN) -o cache_dir=.pytest_cache/root -m "root and not peer" tests

@@ -47,7 +47,8 @@ def test_it_is_asked_from_the_hosts_namespace_on_every_network(town: Town) -> No
         text = box.container.exec_run(["cat", "/etc/resolv.conf"]).output.decode()
         for line in ("nameserver 127.0.0.11", "search home.example", "options timeout:2 ndots:0"):
             assert line in text.splitlines()
-    assert boxes[1].ask("box") == []  # no names on the default bridge
+    server.close()
+    assert boxes[1].ask("box") == []  # no names on the default bridge, and nobody else to ask
 
 
 def test_an_answer_is_remembered_as_long_as_it_says(town: Town) -> None:
