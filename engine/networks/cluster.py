@@ -116,6 +116,14 @@ def verify(key: bytes, line: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+def read_said(document: dict[str, Any]) -> tuple[int, list[Member]]:
+    """The number and the members that a peer tells. Raises ValueError for what has another shape."""
+    try:
+        return int(document["number"]), [Member.from_json(one) for one in document["members"]]
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"a peer of another version: {error!r}") from error
+
+
 class Cluster:
     """The conversation with the peers."""
 
@@ -195,11 +203,14 @@ class Cluster:
 
     async def _hear(self, peer: str, line: bytes) -> None:
         document = verify(self.underlay.key, line)
-        if document is None or document["number"] <= self._numbers.get(peer, 0):
+        if document is None:
             return
-        self._numbers[peer] = document["number"]
+        number, members = read_said(document)
+        if number <= self._numbers.get(peer, 0):
+            return
+        self._numbers[peer] = number
         self._heard[peer] = trio.current_time()
-        self._said[peer] = [Member.from_json(one) for one in document["members"]]
+        self._said[peer] = members
         await self._learn(peer)
 
     async def networks_changed(self) -> None:

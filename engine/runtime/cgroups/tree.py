@@ -301,7 +301,7 @@ def _freeze_v1(cgroup: Cgroup, *, frozen: bool) -> None:
         _write(f"{folder}/freezer.state", state)
         if _freezer_state(cgroup) == state or time.monotonic() > deadline:
             return
-        time.sleep(0.002)
+        time.sleep(0.002)  # v1 has no event for it
 
 
 def _freezer_state(cgroup: Cgroup) -> str:

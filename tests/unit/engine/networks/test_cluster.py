@@ -12,6 +12,7 @@ from engine.errors import EngineError
 from engine.networks.cluster import (
     Underlay,
     own_part,
+    read_said,
     read_underlay,
     sign,
     verify,
@@ -71,3 +72,16 @@ def test_options_are_complete_or_refused() -> None:
 def test_every_engine_finds_the_same_vxlan_id() -> None:
     assert vxlan_id_of("front") == vxlan_id_of("front") != vxlan_id_of("back")
     assert 4096 <= vxlan_id_of("front") < 1 << 24
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"number": 1}, {"number": None, "members": []}, {"number": 1, "members": None}, {"number": 1, "members": [{}]},
+     {"number": 1, "members": ["x"]}, {"number": "x", "members": []}],
+)  # fmt: skip
+def test_a_peer_of_another_version_talks_nonsense_and_ends_nothing(
+    document: dict[str, object],
+) -> None:
+    with pytest.raises(ValueError, match="another version|invalid literal"):
+        read_said(document)
+    assert read_said({"number": 7, "members": []}) == (7, [])
