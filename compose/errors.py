@@ -41,3 +41,9 @@ class EngineRefusedError(ComposeError):
 
 class EngineUnreachableError(ComposeError):
     """No engine answers and none could be started."""
+
+
+class InterruptedByUserError(ComposeError):
+    """Ctrl-C, or a request to terminate. There is nothing to print: the person knows."""
+
+    exit_code = 130

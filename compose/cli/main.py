@@ -170,8 +170,10 @@ def dispatch(argv: list[str], invocations: list[Invocation]) -> int:
         return run_engine(rest)
     if name == "__complete":
         from compose.cli.commands.completion import complete
+        from compose.cli.completion import Tables
 
-        return complete(rest)
+        verbs = {verb: text for verb, (_, text) in {**COMMANDS, **MANAGEMENT}.items()}
+        return complete(rest, Tables(GLOBAL_FLAGS, verbs, find_command))
     from compose.cli.command import Invocation
 
     if name in GROUPS:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compose.loader import extends, include
-    from compose.loader.documents import Document, Files, Place
+    from compose.loader.documents import Document, Place
+    from compose.loader.files import Files
     from compose.loader.request import LoadRequest
 
     Path = tuple[str | int, ...]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from compose.loader.load import Composed
+    from compose.loader.result import Composed
 
     Full = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ import time
 
 from compose.errors import ComposeError, ProjectError
 from compose.loader.assemble import LocatedError, line_of
-from compose.loader.documents import FaultyFileError
+from compose.loader.files import FaultyFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,21 +13,21 @@ from compose.loader.assemble import Assembly, Scope
 from compose.loader.consistency import check_consistency, check_names
 from compose.loader.defaults import normalize
 from compose.loader.document import as_json, document
-from compose.loader.documents import Files
 from compose.loader.environment import with_environment, with_labels
+from compose.loader.files import Files
 from compose.loader.request import LoadRequest
+from compose.loader.result import Composed, Loaded
 from compose.loader.settings import Settings
 from compose.loader.sources import Disk
 from compose.loader.tree import FaultError
 from compose.model.digest import digest
-from compose.model.record import Record, changed
+from compose.model.record import changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
-    from compose.model.project import Project
     from compose.model.service import Service
 
     T = TypeVar("T")
@@ -40,28 +40,6 @@ __all__ = [
 NO_FILES = (
     "no configuration file provided: not found: create a compose.yaml, or give one with --file"
 )
-
-
-class Loaded(Record):
-    """A project, the warnings on the way to it, and the variables its files could use."""
-
-    project: Project
-    warnings: tuple[str, ...]
-    settings: Settings
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """What `config --environment` prints."""
-        return self.settings.environment
-
-
-class Composed(Record):
-    """A project as a full document, before it is bound to types."""
-
-    full: Mapping[str, Any]
-    disabled: Mapping[str, Any]
-    settings: Settings
-    warnings: tuple[str, ...]
 
 
 def resolve_settings(request: LoadRequest) -> Settings:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from compose.loader.documents import Files
+    from compose.loader.files import Files
     from compose.loader.request import LoadRequest
     from compose.loader.sources import Disk
 

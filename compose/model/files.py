@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Literal
 
-    from compose.model.service import Service
-
     GrantKind = Literal["config", "secret"]
 
 
@@ -35,12 +33,12 @@ class FileSource(Record):
     labels: Mapping[str, str] = EMPTY
     document: Mapping[str, Any] = EMPTY
 
-    def is_copied(self, service: Service, grant: FileGrant) -> bool:
+    def is_copied(self, grant: FileGrant, *, read_only: bool) -> bool:
         """Whether a service is given a copy: of what is no file, and of a file that is to have an
         owner or mode of its own, which the host's file has not. A read-only root takes no copy."""
         if self.external:
             return False
-        takes = self.in_memory or not service.read_only
+        takes = self.in_memory or not read_only
         return not self.file or (grant.is_owned and bool(self.digest) and takes)
 
 

@@ -43,7 +43,9 @@ class Project(Record):
     def has_copied(self, service: Service, kind: GrantKind) -> bool:
         """Whether a service is given copies of a kind."""
         grants, sources = self.granted(service, kind)
-        return any(sources[grant.source].is_copied(service, grant) for grant in grants)
+        return any(
+            sources[grant.source].is_copied(grant, read_only=service.read_only) for grant in grants
+        )
 
     def name_of(self, service: str, *rest: str) -> str:
         """The usual name of what belongs to a service: "project-service", "project-service-1"."""

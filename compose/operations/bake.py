@@ -13,24 +13,22 @@ from compose.engine_client.payloads.references import REMOTE
 from compose.model import labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from compose.model.build import Build
     from compose.model.project import Project
     from compose.model.service import Service
-    from compose.operations.images import BuildRequest
+    from compose.operations.build_query import BuildOptions
 
 
 def bake_file(
-    project: Project, arguments: Mapping[str, str], request: BuildRequest
+    project: Project, services: tuple[str, ...], options: BuildOptions, *, push: bool
 ) -> dict[str, Any]:
-    """The document, keys in bake's order. `arguments` are the command line's."""
+    """The document, keys in bake's order; its group is of the services named, or of all."""
     built = {name: one for name, one in project.services.items() if one.build is not None}
-    wanted = [name for name in built if not request.services or name in request.services]
+    wanted = [name for name in built if not services or name in services]
     return {
         "group": {"default": {"targets": wanted}},
         "target": {
-            target_name(name): _target(project, one, arguments, request)
+            target_name(name): _target(project, one, options, push=push)
             for name, one in sorted(built.items())
         },
     }
@@ -42,7 +40,7 @@ def target_name(service: str) -> str:
 
 
 def _target(
-    project: Project, service: Service, arguments: Mapping[str, str], request: BuildRequest
+    project: Project, service: Service, options: BuildOptions, *, push: bool
 ) -> dict[str, Any]:
     build = service.build
     assert build is not None
@@ -62,7 +60,7 @@ def _target(
         "dockerfile-inline": build.dockerfile_inline.replace("${", "$${"),
         "args": {
             key: value
-            for key, value in sorted({**build.args, **arguments}.items())
+            for key, value in sorted({**build.args, **options.arguments}.items())
             if value is not None
         },
         "labels": dict(sorted({**build.labels, **own}.items())),
@@ -73,12 +71,12 @@ def _target(
         "secret": [_secret(project, grant.source, grant.target) for grant in build.secrets],
         "ssh": [
             f"{name}={path}"
-            for name, _, path in (one.partition("=") for one in (*build.ssh, *request.ssh))
+            for name, _, path in (one.partition("=") for one in (*build.ssh, *options.ssh))
         ],
         "platforms": list(build.platforms),
-        "pull": build.pull or request.pull,
-        "no-cache": build.no_cache or request.no_cache,
-        "no-cache-filter": list(dict.fromkeys((*build.no_cache_filter, *request.no_cache_filter))),
+        "pull": build.pull or options.pull,
+        "no-cache": build.no_cache or options.no_cache,
+        "no-cache-filter": list(dict.fromkeys((*build.no_cache_filter, *options.no_cache_filter))),
         "network": build.network,
         "shm-size": str(build.shm_size or ""),
         "ulimits": [
@@ -89,7 +87,7 @@ def _target(
         "extra-hosts": dict(one.split("=", 1) for one in build.extra_hosts if "=" in one),
     }
     found = {key: value for key, value in document.items() if value}
-    return {**found, "output": ["type=registry" if request.push else "type=docker"]}
+    return {**found, "output": ["type=registry" if push else "type=docker"]}
 
 
 def _dockerfile(build: Build) -> str:

@@ -20,15 +20,8 @@ from compose.logs.footer import Footer
 from compose.logs.writer import LogWriter
 from compose.model.record import changed
 from compose.operations.apply import apply_plan
-from compose.operations.converge import (
-    Aim,
-    Decision,
-    converge,
-    decide,
-    look_again,
-    provided,
-    world_of,
-)
+from compose.operations.converge import converge, provided, world_of
+from compose.operations.decision import Aim, Decision, decide, look_again
 from compose.operations.log_source import Source, short_name
 from compose.operations.reading_along import Exit, LogHub
 from compose.operations.shortcuts import menu_line, read_keys, unbuffered_keys
@@ -44,7 +37,7 @@ if TYPE_CHECKING:
     from compose.model.observed import ObservedContainer
     from compose.operations.progress import Style
     from compose.operations.session import Session
-    from compose.operations.up import UpRequest
+    from compose.operations.up_request import UpRequest
     from compose.operations.watch import Watcher
     from compose.planner.steps import Plan
 

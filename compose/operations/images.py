@@ -11,7 +11,7 @@ from compose.engine_client.payloads.container import image_of
 from compose.model.record import Record, changed
 from compose.operations.build_contexts import with_contexts
 from compose.operations.build_query import BuildOptions
-from compose.operations.converge import image_names, image_platforms, warnings_of
+from compose.operations.decision import image_names, image_platforms, warnings_of
 from compose.operations.rehearsal import rehearse
 from compose.planner.images import is_built, order_builds, why_pull
 from compose.planner.steps import BuildImage, Plan, PullImage
@@ -80,17 +80,6 @@ def build(request: BuildRequest, session: Session) -> int:
         ],
         project,
     )
-    if request.print_only:
-        from compose.operations.bake import bake_file
-
-        document = bake_file(project, build_arguments(request, project.environment), request)
-        session.out.write(f"{json.dumps(document, indent=2)}\n")
-        return 0
-    if not steps:
-        session.progress.warn("No services to build")
-        return 0
-    if session.dry_run:
-        return rehearse(session, [Plan(steps)])
     options = BuildOptions(
         request.no_cache,
         request.pull,
@@ -101,6 +90,17 @@ def build(request: BuildRequest, session: Session) -> int:
         request.no_cache_filter,
         every_platform=True,
     )
+    if request.print_only:
+        from compose.operations.bake import bake_file
+
+        document = bake_file(project, request.services, options, push=request.push)
+        session.out.write(f"{json.dumps(document, indent=2)}\n")
+        return 0
+    if not steps:
+        session.progress.warn("No services to build")
+        return 0
+    if session.dry_run:
+        return rehearse(session, [Plan(steps)])
 
     async def main(engine: Engine) -> int:
         from compose.operations.apply import apply_plan

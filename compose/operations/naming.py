@@ -34,7 +34,7 @@ def names_of(kind: str, session: Session) -> list[str]:
 
 def names_in_files(kind: str, session: Session) -> list[str]:
     """Services or profiles, as the project's files and those they include say now; nothing is resolved."""
-    from compose.loader.documents import Files
+    from compose.loader.files import Files
     from compose.loader.include import entries
     from compose.loader.settings import resolve
     from compose.loader.sources import Disk

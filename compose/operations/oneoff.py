@@ -17,7 +17,8 @@ from compose.model.mount import Mount
 from compose.model.port import Port
 from compose.model.record import EMPTY, Record, changed
 from compose.operations.contents import with_digests
-from compose.operations.converge import Aim, converge, encode, look, provided
+from compose.operations.converge import converge, provided
+from compose.operations.decision import Aim, encode, look
 from compose.operations.supported import prepared
 from compose.planner.config_hash import service_hash
 from compose.planner.images import ImagePolicy

@@ -23,7 +23,7 @@ from compose.errors import ComposeError
 from compose.model.record import EMPTY, Record, changed
 from compose.operations.collision import check_collision
 from compose.operations.contents import with_digests
-from compose.operations.converge import ask, decide, look, warnings_of
+from compose.operations.decision import ask, decide, look, warnings_of
 from compose.operations.models import uses_models, with_places_asked
 from compose.operations.providers import prefix_of, with_variables, without_providers
 from compose.operations.rehearsal import report_steps
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from compose.engine_client.blocking import BlockingClient
     from compose.model.observed import Observed
     from compose.model.project import Project
-    from compose.operations.converge import Aim
+    from compose.operations.decision import Aim
     from compose.operations.session import Session
 
 

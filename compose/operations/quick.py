@@ -13,10 +13,9 @@ import time
 from collections import deque
 from contextlib import contextmanager
 
-from compose.errors import ComposeError, EngineRefusedError
+from compose.errors import ComposeError, EngineRefusedError, InterruptedByUserError
 from compose.operations.one_call import OneCall, is_patient, named
 from compose.operations.progress import words
-from compose.operations.session import InterruptedByUserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

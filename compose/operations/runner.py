@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from compose.engine_client.transport import Engine
-from compose.operations.session import InterruptedByUserError
+from compose.errors import InterruptedByUserError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

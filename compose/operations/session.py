@@ -31,12 +31,6 @@ NO_FILES = (
 )
 
 
-class InterruptedByUserError(ComposeError):
-    """Ctrl-C, or a request to terminate. There is nothing to print: the person knows."""
-
-    exit_code = 130
-
-
 class ExitCodeError(ComposeError):
     """A command whose exit code is another program's, or says more than failure."""
 
@@ -111,7 +105,7 @@ class Session(Record):
     def identity(self) -> tuple[str, Mapping[str, str]]:
         """The project's name, and the variables of the shell and .env. Raises ProjectError."""
         # Not through loader.load: reading the name alone needs a third of its modules.
-        from compose.loader.documents import Files
+        from compose.loader.files import Files
         from compose.loader.settings import resolve
         from compose.loader.sources import Disk
 

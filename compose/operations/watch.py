@@ -21,14 +21,8 @@ from compose.model import labels
 from compose.model.hook import Hook
 from compose.model.record import Record, changed
 from compose.operations.apply import apply_plan
-from compose.operations.converge import (
-    Aim,
-    carry_out,
-    decide,
-    image_names,
-    look_again,
-    make_images,
-)
+from compose.operations.converge import carry_out, make_images
+from compose.operations.decision import Aim, decide, image_names, look_again
 from compose.operations.dockerignore import Ignore
 from compose.operations.hooks import run_hook
 from compose.operations.lifecycle import restarted_with

@@ -6,13 +6,15 @@ import sys
 
 from compose.cli.command import Command, Invocation
 from compose.cli.completion import SHELLS, Tables, wanted
+from compose.cli.flags import parse
 from compose.errors import ComposeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from compose.cli.flags import Options
+    from compose.operations.session import Session
 
 BASH = r"""# bash completion of pycompose: source it, or put it into /etc/bash_completion.d/
 _pycompose() {
@@ -92,48 +94,39 @@ def completion(options: Options, invocation: Invocation) -> int:
     return 0
 
 
-def complete(words: list[str]) -> int:
+def complete(words: list[str], tables: Tables) -> int:
     """Print what the last word may be: "word<TAB>what it means" a line; never fails, for nobody reads why."""
-    from compose.cli import main as entry
-
-    tables = Tables(
-        entry.GLOBAL_FLAGS,
-        {name: text for name, (_, text) in {**entry.COMMANDS, **entry.MANAGEMENT}.items()},
-        entry.find_command,
-    )
     current = words[-1] if words else ""
     try:
         found, global_words = wanted(words, tables)
+
+        def session() -> Session:
+            flags = parse(global_words, tables.flags, interspersed=True, command="pycompose")
+            return Invocation(flags).session(quiet=True)
+
         lines = [f"{word}\t{text}" if text else word for word, text in found.words if word.startswith(current)]  # fmt: skip
         kind = found.kind
         prefix = ""
         if kind.startswith("--"):
             prefix, _, kind = kind.partition(" ")
         for one in kind.split():
-            lines += [line for line in of_kind(one, global_words, prefix) if line[:1] == ":" or line.startswith(current)]  # fmt: skip
+            lines += [line for line in of_kind(one, session, prefix) if line[:1] == ":" or line.startswith(current)]  # fmt: skip
     except ComposeError:
         return 0
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
-def of_kind(kind: str, global_words: list[str], prefix: str = "") -> Iterator[str]:
+def of_kind(kind: str, session: Callable[[], Session], prefix: str = "") -> Iterator[str]:
     """The things of a kind there are; nothing where project or engine cannot be asked. Starts no engine."""
     if kind in ("files", "folders"):
         yield f":{kind}"
         return
     ending = kind[-1] if kind[-1] in ":=" else ""
     kind = kind.removesuffix(ending)
-    from compose.cli.flags import parse
-    from compose.cli.main import GLOBAL_FLAGS
-
-    invocation = Invocation(
-        parse(global_words, GLOBAL_FLAGS, interspersed=True, command="pycompose")
-    )
     from compose.operations import naming
 
-    session = invocation.session(quiet=True)
-    names = naming.names_of(kind, session)
+    names = naming.names_of(kind, session())
     if ending:
         yield ":nospace"
     yield from (f"{prefix}{name}{ending}" for name in names)

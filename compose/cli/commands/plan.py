@@ -15,7 +15,8 @@ SOMETHING_TO_DO = 2
 def plan(options: Options, invocation: Invocation) -> int:
     """Print the plan."""
     from compose.operations.planning import as_document, preview
-    from compose.operations.up import UpRequest, aim_of, selected
+    from compose.operations.up import aim_of, selected
+    from compose.operations.up_request import UpRequest
     from compose.planner.explain import explain_actions
 
     if options.format not in ("text", "json"):

@@ -98,8 +98,8 @@ def asker(*, yes: bool) -> Callable[[str, bool], bool] | None:
 
 def up(options: Options, invocation: Invocation) -> int:
     """Create and start containers."""
-    from compose.operations.up import UpRequest
     from compose.operations.up import up as operation
+    from compose.operations.up_request import UpRequest
 
     detach = options.detach or options.wait or options.no_start
     cascade = options.abort_on_container_exit or options.abort_on_container_failure
@@ -180,8 +180,8 @@ def config_text(invocation: Invocation) -> str:
 
 def create(options: Options, invocation: Invocation) -> int:
     """Create containers and start none."""
-    from compose.operations.up import UpRequest
     from compose.operations.up import up as operation
+    from compose.operations.up_request import UpRequest
 
     request = UpRequest(**common(options, invocation), detach=True, start=False)
     return operation(request, invocation.session())
@@ -189,8 +189,8 @@ def create(options: Options, invocation: Invocation) -> int:
 
 def scale(options: Options, invocation: Invocation) -> int:
     """Bring services to so many containers."""
-    from compose.operations.up import UpRequest
     from compose.operations.up import up as operation
+    from compose.operations.up_request import UpRequest
 
     wanted = scales(tuple(options.arguments))
     request = UpRequest(

@@ -145,7 +145,7 @@ def file_grants(project: Project, service: Service) -> list[tuple[FileGrant, str
             source = sources[grant.source]
             if source.external:
                 raise ProjectError(f"unsupported external {kind} {source.name}")
-            if source.file and not source.is_copied(service, grant):
+            if source.file and not source.is_copied(grant, read_only=service.read_only):
                 found.append((grant, source.file, grant_target(kind, grant)))
     return found
 
@@ -162,7 +162,7 @@ def copied_grants(
     grants, sources = project.granted(service, kind)
     for grant in grants:
         source = sources[grant.source]
-        if not source.is_copied(service, grant):
+        if not source.is_copied(grant, read_only=service.read_only):
             continue
         if source.file:
             found.append((grant, source, grant_target(kind, grant), b""))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from compose.loader import scalars, words
-from compose.loader.documents import Files, find
+from compose.loader.documents import find
+from compose.loader.files import Files
 from compose.loader.parse import parse
 from compose.loader.render import yaml_text
 from compose.loader.sources import Disk
