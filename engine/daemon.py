@@ -27,6 +27,7 @@ from engine.api.server import Server
 from engine.build.credentials import credentials_for
 from engine.build.execute import Builder
 from engine.build.runner import ContainerRunner
+from engine.containers.restoring import restore
 from engine.containers.rooms import Rooms
 from engine.containers.service import Containers
 from engine.errors import EngineError
@@ -110,7 +111,7 @@ async def serve(
         watch_if_asked()
         async with trio.open_nursery() as nursery:
             engine = compose_engine(rooms, settings, nursery, stopping.set)
-            await engine.containers.restore()
+            await restore(engine.containers)
             await engine.builder.recover()
             await images.recover()
             listener = listen(layout)

@@ -77,7 +77,7 @@ async def build(engine: Engine, exchange: Exchange) -> None:
 
 async def grpc(engine: Engine, exchange: Exchange) -> None:
     """POST /grpc: BuildKit's services, loaded when a client asks for them."""
-    from engine.api.buildkit.control import grpc as serve
+    from engine.api.buildkit_handlers import grpc as serve
 
     await serve(engine, exchange)
 

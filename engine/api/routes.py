@@ -16,11 +16,11 @@ from engine.api import (
     network_handlers,
     observation_handlers,
     registry_handlers,
+    session_handlers,
     system_handlers,
     transfer_handlers,
     volume_handlers,
 )
-from engine.api.buildkit import sessions
 from engine.api.exchange import Response
 from engine.errors import NotSupportedError
 
@@ -40,7 +40,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/info", system_handlers.info),
     ("GET", "/events", event_handlers.events),
     ("GET", "/system/df", system_handlers.disk_usage),
-    ("POST", "/session", sessions.session),
+    ("POST", "/session", session_handlers.session),
     ("POST", "/grpc", build_handlers.grpc),
     ("POST", "/pycompose/stop", system_handlers.shut_down),
     ("GET", "/plugins", system_handlers.no_plugins),

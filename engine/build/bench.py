@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from engine.build.cache import BuildCache, Remembered
     from engine.build.dockerfile import Dockerfile
     from engine.build.events import Tell
+    from engine.build.mount_caches import MountCaches
     from engine.build.request import BuildRequest, Giver, Material, Pull, StepRunner
-    from engine.build.run_mounts import MountCaches
     from engine.build.snapshot import Snapshot
     from engine.build.solve import Solution
-    from engine.build.stage import StageBuilder
     from engine.images.model import Image
     from engine.images.registry.manifest import Platform
     from engine.images.store import Images
@@ -71,7 +70,6 @@ class Bench:
     epoch: int | None = None
     first: int = 1
     prefix: str = ""
-    stages: dict[int, StageBuilder] = field(default_factory=dict)
     used: dict[str, Used] = field(default_factory=dict)
 
     @property

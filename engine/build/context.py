@@ -74,7 +74,7 @@ def read_material(
 
 
 def _unpack(raw: IO[bytes], folder: Path) -> None:
-    from engine.build.copying import is_tar
+    from engine.build.archives import is_tar
 
     folder.mkdir(mode=0o755)
     raw.flush()

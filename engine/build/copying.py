@@ -6,19 +6,18 @@ import hashlib
 import os
 import shutil
 import stat
-import tarfile
-import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from engine.build import files, remote, sources
+from engine.build.archives import is_tar
 from engine.build.dockerfile import fault
 from engine.build.ignore import IgnoreRules, rules_of
 from engine.build.ownership import parse_mode, read_owner
 from engine.build.sources import Selection
 from engine.build.variables import ExpansionError, Lookup, expand, expand_text
-from engine.images.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, open_tar
+from engine.images.compression import open_tar
 from engine.images.unpack import unpack_layer
 from engine.runtime.mounting import open_in_root
 
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.build.dockerfile import Heredoc, Instruction
-
-
-#: Enough of a file for its first block, also where it is compressed in large blocks.
-_HEAD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,39 +204,6 @@ def _unpacked(root: int, path: str, work: Path, stack: ExitStack) -> Selection |
     inside = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     stack.callback(os.close, inside)
     return Selection(inside, (".",), keep_owner=True)
-
-
-def is_tar(stream: IO[bytes]) -> bool:
-    """Whether a file is a tar, compressed or not, by its first block; what follows may be broken."""
-    from lzma import LZMAError
-
-    from zstandard import ZstdError
-
-    try:
-        block = _first_block(stream.read(_HEAD))
-        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (tarfile.TarError, zlib.error, LZMAError, ZstdError, OSError):
-        return False
-    return True
-
-
-def _first_block(head: bytes) -> bytes:
-    """The first bytes that a file's beginning stands for, without its compression."""
-    import bz2
-    import lzma
-
-    import zstandard
-
-    if head.startswith(GZIP_MAGIC):
-        return zlib.decompressobj(31).decompress(head, tarfile.BLOCKSIZE)
-    if head.startswith(BZIP2_MAGIC):
-        return bz2.BZ2Decompressor().decompress(head, tarfile.BLOCKSIZE)
-    if head.startswith(XZ_MAGIC):
-        return lzma.LZMADecompressor().decompress(head, tarfile.BLOCKSIZE)
-    if head.startswith(ZSTD_MAGIC):
-        reader = zstandard.ZstdDecompressor().stream_reader(head)
-        return reader.read(tarfile.BLOCKSIZE)
-    return head[: tarfile.BLOCKSIZE]
 
 
 def digests(plan: CopyPlan, origin: Origin, fetched: Path) -> list[str]:

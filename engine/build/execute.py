@@ -23,11 +23,11 @@ from engine.build.dockerfile import check_syntax, parse
 from engine.build.events import Began, Built, Ended, Failed, Planned, Step, Warned
 from engine.build.excerpt import find_excerpt
 from engine.build.given import Given
+from engine.build.mount_caches import MountCaches
 from engine.build.platforms import local_platform, read_platforms
 from engine.build.portable import FIELD, VERSION, export_cache, import_caches, steps_of
 from engine.build.prune import PruneRequest, prune
 from engine.build.request import BuildError, BuildRequest
-from engine.build.run_mounts import MountCaches
 from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
@@ -261,26 +261,27 @@ async def _run_stages(bench: Bench) -> Image:
         await bench.tell(Ended(number, bench.clock_ns()))
     first = len(solution.preamble) + bench.first
     alone = len(solution.all_stages) == 1
+    stages: dict[int, StageBuilder] = {}
     for stage in solution.stages:
         titles = stage.titles(alone=alone, prefix=bench.prefix)
-        bench.stages[stage.index] = StageBuilder(bench, stage, first, titles)
+        stages[stage.index] = StageBuilder(bench, stage, stages, first, titles)
         first += 1 + len(stage.instructions)
     try:
         async with trio.open_nursery() as nursery:
-            for builder in bench.stages.values():
+            for builder in stages.values():
                 nursery.start_soon(builder.run)
     except BaseExceptionGroup as group:
         failed, others = group.split(EngineError)
         if failed is None or others is not None:
             raise
         raise first_error(failed) from None
-    snapshot = bench.stages[solution.stages[-1].index].snapshot
-    if not snapshot.layers and not snapshot.history:
+    last = stages[solution.stages[-1].index]
+    if not last.snapshot.layers and not last.snapshot.history:
         raise InvalidRequestError("No image was generated: add an instruction after FROM scratch")
-    return _image(bench, snapshot)
+    return _image(bench, last.snapshot, last.platform)
 
 
-def _image(bench: Bench, snapshot: Snapshot) -> Image:
+def _image(bench: Bench, snapshot: Snapshot, platform: Platform) -> Image:
     """The image; the same as the last time if nothing differs."""
     told = [entry.get("created_by") for entry in snapshot.history[snapshot.inherited :]]
     key = step_key(snapshot.chain, "image", snapshot.config, told, dict(snapshot.kept), bench.epoch)
@@ -288,9 +289,7 @@ def _image(bench: Bench, snapshot: Snapshot) -> Image:
     if found is None:
         found = Remembered(None, timestamp(bench.moment_ns()))
         bench.cache.put(key, found, description="image", kind=MOMENT)
-    document = snapshot.document(
-        bench.stages[bench.solution.stages[-1].index].platform, found.created
-    )
+    document = snapshot.document(platform, found.created)
     if bench.request.cache_to == "inline":
         own = Image("", document, snapshot.layers)
         document[FIELD] = {"version": VERSION, "alone": False, "steps": steps_of(bench, [own])}

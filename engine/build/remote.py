@@ -163,7 +163,7 @@ async def fetch_context(url: str, folder: Path) -> tuple[Path, str]:
 
     A URL that leads to a plain text is that Dockerfile; an archive is unpacked. Raises EngineError.
     """
-    from engine.build.copying import is_tar
+    from engine.build.archives import is_tar
     from engine.images.compression import open_tar
     from engine.images.unpack import unpack_layer
 

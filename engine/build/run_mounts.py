@@ -28,8 +28,10 @@ from engine.runtime.mounting import open_in_root
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from engine.build.bench import Bench
     from engine.build.mount_flags import MountWish
-    from engine.build.stage import StageBuilder
+
+    OriginOf = Callable[[str, Path], Awaitable[copying.Origin]]
 
 #: What the engine makes in a container's root to mount on, if the image has it not.
 MOUNT_POINTS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys")
@@ -62,8 +64,9 @@ class Prepared:
 class MountOpener:
     """Opens the mounts of one RUN, in two parts: what the cache key needs, then what only running needs."""
 
-    def __init__(self, stage: StageBuilder, work: Path, stack: AsyncExitStack) -> None:
-        self._stage = stage
+    def __init__(self, bench: Bench, origin: OriginOf, work: Path, stack: AsyncExitStack) -> None:
+        self._bench = bench
+        self._origin = origin
         self._work = work
         self._stack = stack
         self.prepared = Prepared()
@@ -100,7 +103,7 @@ class MountOpener:
                 await self._ssh(wish)
 
     async def _bind(self, wish: MountWish, number: int) -> None:
-        origin = await self._stage.origin(wish.origin, self._work / f"layers-{number}")
+        origin = await self._origin(wish.origin, self._work / f"layers-{number}")
         root = origin.folder
         if root is None or not wish.read_only:
             root = self._work / f"mount-{number}"
@@ -112,7 +115,7 @@ class MountOpener:
         self.prepared.facts.append(["bind", wish.target, digest, wish.read_only])
 
     async def _cache(self, wish: MountWish) -> None:
-        bench = self._stage.bench
+        bench = self._bench
         base = bench.cache_mounts / hashlib.sha256(wish.identity.encode()).hexdigest()[:32]
         folder = await self._stack.enter_async_context(bench.mount_caches.taken(base, wish.sharing))
         key = f"sha256:{hashlib.sha256(f'{folder.parent.name}/{folder.name}'.encode()).hexdigest()}"
@@ -128,7 +131,7 @@ class MountOpener:
         fresh = self._work / f"cache-{secrets.token_hex(4)}"
         fresh.mkdir(mode=0o755)
         if wish.origin or wish.source:
-            origin = await self._stage.origin(wish.origin, self._work / f"{fresh.name}-origin")
+            origin = await self._origin(wish.origin, self._work / f"{fresh.name}-origin")
             await trio.to_thread.run_sync(_copy_into, origin, wish.source, fresh)
         os.chown(fresh, wish.uid, wish.gid)
         fresh.chmod(wish.mode)
@@ -139,7 +142,7 @@ class MountOpener:
             shutil.rmtree(fresh, ignore_errors=True)  # another build was quicker
 
     async def _secret(self, wish: MountWish) -> None:
-        content = await self._stage.bench.giver.secret(wish.identity)
+        content = await self._bench.giver.secret(wish.identity)
         if content is None:
             if wish.required:
                 raise InvalidRequestError(
@@ -164,7 +167,7 @@ class MountOpener:
         return path
 
     async def _ssh(self, wish: MountWish) -> None:
-        giver = self._stage.bench.giver
+        giver = self._bench.giver
         if not await giver.has_agent(wish.identity):
             if wish.required:
                 raise InvalidRequestError(
@@ -190,43 +193,16 @@ class MountOpener:
         self._stack.push_async_callback(shielded)
 
     def _private_name(self) -> Path:
-        folder = self._stage.bench.private
+        folder = self._bench.private
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / secrets.token_hex(8)
 
 
-class MountCaches:
-    """Who uses which mount cache: shared by all, locked to one at a time, or private to each."""
-
-    def __init__(self) -> None:
-        self._locks: dict[Path, trio.Lock] = {}
-        self._private: set[Path] = set()
-
-    @asynccontextmanager
-    async def taken(self, base: Path, sharing: str) -> AsyncIterator[Path]:
-        """The folder to mount, while inside."""
-        if sharing == "shared":
-            yield base / "0"
-            return
-        if sharing == "locked":
-            async with self._locks.setdefault(base, trio.Lock()):
-                yield base / "0"
-            return
-        number = 0
-        while (folder := base / f"private-{number}") in self._private:
-            number += 1
-        self._private.add(folder)
-        try:
-            yield folder
-        finally:
-            self._private.discard(folder)
-
-
 @asynccontextmanager
-async def open_mounts(stage: StageBuilder) -> AsyncIterator[MountOpener]:
-    """An opener; what it has opened is closed at the end, however that comes."""
-    async with stage.bench.folder() as work, AsyncExitStack() as stack:
-        yield MountOpener(stage, work, stack)
+async def open_mounts(bench: Bench, origin: OriginOf) -> AsyncIterator[MountOpener]:
+    """An opener; what it has opened is closed at the end, however that comes. `origin` finds a `from`."""
+    async with bench.folder() as work, AsyncExitStack() as stack:
+        yield MountOpener(bench, origin, work, stack)
 
 
 def _attach(lower: tuple[str, ...], work: Path, root: Path) -> None:

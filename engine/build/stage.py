@@ -26,7 +26,7 @@ from engine.build.variables import ExpansionError, expand
 from engine.errors import EngineError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from engine.build.bench import Bench
     from engine.build.solve import Stage
@@ -41,11 +41,15 @@ if TYPE_CHECKING:
 class StageBuilder:
     """The state of one stage. `done` is set when `snapshot` is its result.
 
-    `platform` is the stage's own, known once it has begun.
+    `platform` is the stage's own, known once it has begun; `others` are the stages of this build, by number.
     """
 
-    def __init__(self, bench: Bench, stage: Stage, first: int, titles: tuple[str, ...]) -> None:
+    def __init__(
+        self, bench: Bench, stage: Stage, others: Mapping[int, StageBuilder], first: int,
+        titles: tuple[str, ...],
+    ) -> None:  # fmt: skip
         self.bench = bench
+        self._others = others
         self.stage = stage
         self.arguments = bench.solution.arguments
         self.snapshot = Snapshot()
@@ -108,7 +112,7 @@ class StageBuilder:
         if stage.platform:
             self.platform = self._read_platform(stage.platform)
         if isinstance(stage.base, int):
-            base = self.bench.stages[stage.base]
+            base = self._others[stage.base]
             await base.done.wait()
             self.snapshot, self.arguments = base.snapshot, base.arguments
             self.platform = base.platform
@@ -267,7 +271,7 @@ class StageBuilder:
             stages = self.bench.solution.all_stages[: self.stage.index]
             index = find_stage(name, stages)
             if index is not None:
-                other = self.bench.stages.get(index)
+                other = self._others.get(index)
                 if other is None:
                     raise InvalidRequestError(
                         f"the stage {name} is not built: nothing else needs it"
@@ -293,7 +297,7 @@ class StageBuilder:
         user = str(config.get("User") or "")
         env = running.run_environment(config, self.arguments, proxies=False)
         full = running.run_environment(config, self.arguments)
-        async with open_mounts(self) as opener:
+        async with open_mounts(bench, self.origin) as opener:
 
             async def key(_work: Path) -> list[Any]:
                 await opener.look(wishes)

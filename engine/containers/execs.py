@@ -27,8 +27,10 @@ from engine.runtime.spec import Process
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from engine.containers.live import Handles
     from engine.containers.model import Container
-    from engine.containers.service import Containers
+    from engine.containers.registry import Registry
+    from engine.containers.rooms import Publish, Rooms
     from engine.processes.attachment import Attachment
     from engine.processes.client import ExitRecord, Monitor, Prepared
     from engine.runtime.spec import ContainerSpec
@@ -40,24 +42,29 @@ REMEMBERED = 64
 class Execs:
     """The execs of one engine."""
 
-    def __init__(self, containers: Containers) -> None:
-        self._containers = containers
-        self._filters = Filters(containers.layout, containers.host)
+    def __init__(
+        self, rooms: Rooms, registry: Registry, handles: Handles, nursery: trio.Nursery, publish: Publish,
+    ) -> None:  # fmt: skip
+        self._forks = rooms.forks
+        self._host = rooms.host
+        self._registry = registry
+        self.handles = handles
+        self._nursery = nursery
+        self._publish = publish
+        self._filters = Filters(rooms.layout, rooms.host)
         self._all: dict[str, Exec] = {}
         self._monitors: dict[str, Monitor] = {}
         self._ends: dict[str, trio.Event] = {}
 
     def create(self, name: str, request: ExecRequest) -> Exec:
         """Remember a request. Raises ConflictError where the container does not run."""
-        container = self._containers.find(name)
+        container = self._registry.find(name)
         _check_running(container)
         if not request.cmd:
             raise InvalidRequestError("No exec command specified")
         made = Exec(secrets.token_hex(32), container.id, request)
         self._all[made.id] = made
-        self._containers.publish(
-            container, f"exec_create: {' '.join(request.cmd)}", {"execID": made.id}
-        )
+        self._publish(container, f"exec_create: {' '.join(request.cmd)}", {"execID": made.id})
         return made
 
     def get(self, exec_id: str) -> Exec:
@@ -87,7 +94,7 @@ class Execs:
         made = self.get(exec_id)
         if made.started:
             raise ConflictError(f"Error: Exec command {exec_id} has already run")
-        container = self._containers.get(made.container_id)
+        container = self._registry.get(made.container_id)
         _check_running(container)
         self._all[exec_id] = made = replace(made, started=True)
         with self._told_of_the_end(container):
@@ -119,14 +126,14 @@ class Execs:
         try:
             yield
         except EngineError as error:
-            if self._containers.live(container.id).monitor.is_ending():
+            if self.handles.of(container.id).monitor.is_ending():
                 raise ConflictError(f"container {container.id} is not running") from error
             raise
 
     async def start(self, exec_id: str, prepared: Prepared) -> None:
         """Let the program run; from here it is watched. Raises StartError, ConflictError."""
         made = self.get(exec_id)
-        container = self._containers.get(made.container_id)
+        container = self._registry.get(made.container_id)
         try:
             await prepared.start()
         except StartError as error:
@@ -135,11 +142,9 @@ class Execs:
                 raise StartError(
                     error.exit_code, f"OCI runtime exec failed: exec failed: {error.message}"
                 ) from error
-        self._containers.publish(
-            container, f"exec_start: {' '.join(made.request.cmd)}", {"execID": exec_id}
-        )
+        self._publish(container, f"exec_start: {' '.join(made.request.cmd)}", {"execID": exec_id})
         self._ends[exec_id] = trio.Event()
-        self._containers.nursery.start_soon(self._watch, exec_id, prepared.monitor)
+        self._nursery.start_soon(self._watch, exec_id, prepared.monitor)
 
     async def wait_recorded(self, exec_id: str) -> None:
         """Until the exit code of an exec that has ended is known; at once for one that has not."""
@@ -150,9 +155,7 @@ class Execs:
     def detached(self, exec_id: str) -> None:
         """Whoever was attached has left by the detach keys."""
         made = self.get(exec_id)
-        self._containers.publish(
-            self._containers.get(made.container_id), "exec_detach", {"execID": exec_id}
-        )
+        self._publish(self._registry.get(made.container_id), "exec_detach", {"execID": exec_id})
 
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
         """Set the terminal's size. Raises NotFoundError, EngineError."""
@@ -207,7 +210,7 @@ class Execs:
         *,
         folder: str = "execs",
     ) -> Prepared:
-        live = self._containers.live(container.id)
+        live = self.handles.of(container.id)
         run_dir = live.monitor.run_dir / folder / made.id[:16]
         spec = compile_exec(
             made.id,
@@ -218,7 +221,7 @@ class Execs:
             str(run_dir),
         )
         run_dir.mkdir(parents=True, mode=0o700)
-        return await self._containers.forks.start_exec(spec)
+        return await self._forks.start_exec(spec)
 
     async def _process(
         self,
@@ -231,7 +234,7 @@ class Execs:
         own = spec.process
         held, seccomp = own.capabilities, own.seccomp
         if request.privileged:
-            host = self._containers.host
+            host = self._host
             held, seccomp = capabilities((), (), host, privileged=True), ""
             filtered, _ = seccomp_choice(container.host_config)
             if filtered and own.seccomp:
@@ -270,12 +273,10 @@ class Execs:
             return
         self._all[exec_id] = replace(made, running=False, exit_code=record.exit_code)
         try:
-            container = self._containers.get(made.container_id)
+            container = self._registry.get(made.container_id)
         except NotFoundError:
             return
-        self._containers.publish(
-            container, "exec_die", {"execID": exec_id, "exitCode": str(record.exit_code)}
-        )
+        self._publish(container, "exec_die", {"execID": exec_id, "exitCode": str(record.exit_code)})
         done = [e for e in self._all.values() if e.container_id == container.id and not e.running]
         for old in done[:-REMEMBERED]:
             self._all.pop(old.id, None)

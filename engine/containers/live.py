@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from engine.errors import ConflictError
+
 if TYPE_CHECKING:
     from engine.processes.attachment import Attachment
     from engine.processes.client import Monitor
@@ -20,6 +22,17 @@ class Live:
     monitor: Monitor
     spec: ContainerSpec  # what lasts of it
     scope: trio.CancelScope  # of its health checks
+
+
+class Handles(dict[str, Live]):
+    """The handles of what runs, by container id."""
+
+    def of(self, container_id: str) -> Live:
+        """One of them. Raises ConflictError."""
+        live = self.get(container_id)
+        if live is None:
+            raise ConflictError(f"container {container_id} is not running")
+        return live
 
 
 @dataclass(slots=True)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from engine.containers.model import Container
     from engine.containers.service import Containers
-    from engine.containers.supervision import Supervisor
     from engine.processes.client import Monitor
 
 #: Nobody recorded the end: somebody killed the monitor, or the machine went down with it (Docker's 255).
@@ -37,17 +36,17 @@ KILLED, LOST = ExitRecord(137, 0), ExitRecord(255, 0)
 EPHEMERAL = "pycompose.ephemeral"
 
 
-async def restore(containers: Containers, life: Supervisor) -> None:
-    """Make database and world agree; restarts go on in the background."""
+async def restore(containers: Containers) -> None:
+    """Adopt what runs, settle what has ended, start in the background what should run."""
     dead: list[Container] = []
     for container in containers.all():
         run_dir = containers.layout.container_run(container.id)
         monitor = await containers.forks.adopt(run_dir)
         if monitor is not None:
-            await _adopt(containers, life, container, monitor)
+            await _adopt(containers, container, monitor)
         else:
             dead.append(container)
-    live = {key: containers.get(key).state.pid for key in life.all_live()}
+    live = {key: containers.get(key).state.pid for key in containers.handles}
     # Whoever has died meanwhile keeps no namespace, though it is still written down as running.
     sharers = [one for one in containers.registry.sharers() if one.id in live]
     known = containers.registry.known()
@@ -65,18 +64,16 @@ async def restore(containers: Containers, life: Supervisor) -> None:
         tree.sweep,
         containers.host.cgroup_mode,
         f"pycompose-{containers.engine_id}",
-        life.all_live(),
+        list(containers.handles),
     )
     await containers.volume_use.settle()
     await _end_probes(containers)
     joining = [c.id for c in starting if _joins(c)]
     others = [c.id for c in starting if not _joins(c)]
-    containers.nursery.start_soon(life.restart_found, others, joining)
+    containers.nursery.start_soon(containers.life.restart_found, others, joining)
 
 
-async def _adopt(
-    containers: Containers, life: Supervisor, container: Container, monitor: Monitor
-) -> None:
+async def _adopt(containers: Containers, container: Container, monitor: Monitor) -> None:
     run_dir = containers.layout.container_run(container.id)
     spec = decode(ContainerSpec, await trio.to_thread.run_sync((run_dir / SPEC_NAME).read_bytes))
     keep_mounted_files(run_dir, spec)
@@ -88,9 +85,9 @@ async def _adopt(
         fields |= {
             "pid": monitor.pid, "start_time": monitor.start_time, "exit_code": 0, "error": "",
             "started_ns": started_ns(monitor), "stopped_by_user": False,
-            "health": life.first_health(container),
+            "health": containers.life.first_health(container),
         }  # fmt: skip
-    life.take(containers.registry.set_state(container.id, **fields), monitor, spec)
+    containers.life.take(containers.registry.set_state(container.id, **fields), monitor, spec)
 
 
 def keep_mounted_files(run_dir: Path, spec: ContainerSpec) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.containers.model import Container
     from engine.events.bus import EventBus
     from engine.host import HostFacts
     from engine.images.store import Images
@@ -30,3 +33,11 @@ class Rooms:
     host: HostFacts
     engine_id: str
     userns: str = "host"  # of containers that do not say: "host" or "auto"
+
+
+class Publish(Protocol):
+    """Tell of an event of a container, with its labels, image and name."""
+
+    def __call__(
+        self, container: Container, action: str, attributes: Mapping[str, str] | None = None, /
+    ) -> None: ...

@@ -23,11 +23,10 @@ from engine.containers.id_ranges import free_range
 from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.joining import check_join, check_leave, tracer_warnings
 from engine.containers.launching import Launcher, check_bind, port_requests
-from engine.containers.live import Bell
+from engine.containers.live import Bell, Handles
 from engine.containers.logs import LogReaders
 from engine.containers.model import Created
 from engine.containers.registry import Registry
-from engine.containers.restoring import restore
 from engine.containers.signals import parse_signal
 from engine.containers.supervision import Supervisor
 from engine.containers.update import updated_host_config
@@ -74,7 +73,8 @@ class Containers:
         self.volumes = rooms.volumes
         self.networks = rooms.networks
         self.registry = Registry(rooms.database)
-        self.execs = Execs(self)
+        self.handles = Handles()
+        self.execs = Execs(rooms, self.registry, self.handles, nursery, self.publish)
         self.log_readers = LogReaders()
         nursery.start_soon(self.log_readers.watch.run)
         self._events = rooms.events
@@ -82,11 +82,10 @@ class Containers:
         self._launcher = Launcher(rooms, self.registry)
         self.secret_files = self._launcher.secret_files
         self.volume_use = VolumeUse(rooms, self.registry, self._launcher)
-        self._life = Supervisor(
-            self.registry, rooms.networks, self._launcher, self.volume_use, nursery, self.publish,
-            self.discard,
+        self.life = Supervisor(
+            self.registry, self.execs, rooms.networks, self._launcher, self.volume_use,
+            nursery, self.publish, self.discard,
         )  # fmt: skip
-        self._life.execs = self.execs
         rooms.images.users = lambda image_id: [c.id for c in self.all() if image_id in images_of(c)]
 
     def all(self) -> list[Container]:
@@ -103,7 +102,7 @@ class Containers:
 
     def live(self, container_id: str) -> Live:
         """The handle of a running container. Raises ConflictError."""
-        return self._life.live(container_id)
+        return self.handles.of(container_id)
 
     def _choose_ids(self, mode: str) -> int:
         """The first id of a container's own range by its user namespace mode; 0: none."""
@@ -184,7 +183,7 @@ class Containers:
     async def start(self, name: str) -> None:
         """Start. Raises NotModifiedError if it runs, StartError, ConflictError."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             status = container.state.status
             if status == "running":
@@ -193,34 +192,34 @@ class Containers:
                 raise ConflictError("cannot start a paused container, try unpause instead")
             if status in ("removing", "dead"):
                 raise ConflictError("container is marked for removal and cannot be started")
-            self._life.call_off_restart(container.id)
-            await self._life.launch(container)
+            self.life.call_off_restart(container.id)
+            await self.life.launch(container)
 
     async def stop(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
         """Stop. Raises NotModifiedError if it does not run."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             if container.state.status == "restarting":
-                self._life.call_off_restart(container.id)
+                self.life.call_off_restart(container.id)
                 self.registry.set_state(container.id, status="exited", stopped_by_user=True)
-                self._life.next_end(container.id).ring(container.state.exit_code)
+                self.life.next_end(container.id).ring(container.state.exit_code)
                 return
             if not container.state.running:
                 raise NotModifiedError(f"container {container.name} is not running")
-            await self._life.stop(container, timeout, signal)
+            await self.life.stop(container, timeout, signal)
         self.publish(container, "stop")
 
     async def restart(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
         """Stop, if it runs, and start again."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
-            self._life.call_off_restart(container.id)
+            self.life.call_off_restart(container.id)
             if container.state.running:
-                await self._life.stop(container, timeout, signal)
+                await self.life.stop(container, timeout, signal)
                 self.publish(container, "stop")
-            await self._life.launch(self.get(container.id))
+            await self.life.launch(self.get(container.id))
         self.publish(container, "restart")
 
     async def kill(self, name: str, signal: str = "") -> None:
@@ -228,7 +227,7 @@ class Containers:
         container = self.find(name)
         number = parse_signal(signal or "KILL")
         if container.state.status == "restarting":
-            self._life.call_off_restart(container.id)
+            self.life.call_off_restart(container.id)
             self.registry.set_state(container.id, status="exited", stopped_by_user=True)
             return
         if not container.state.running:
@@ -239,29 +238,29 @@ class Containers:
         if number in stops:
             self.registry.set_state(container.id, stopped_by_user=True)
         if number == 9:
-            await self._life.kill(container.id)
+            await self.life.kill(container.id)
             return
-        self._life.signal(self.live(container.id), number)
+        self.life.signal(self.live(container.id), number)
         self.publish(container, "kill", {"signal": str(number)})
 
     async def pause(self, name: str) -> None:
         """Freeze every process. Raises ConflictError."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             if container.state.status == "paused":
                 raise ConflictError(f"Container {container.name} is already paused")
-            await self._life.freeze(container.id, frozen=True)
+            await self.life.freeze(container.id, frozen=True)
         self.publish(container, "pause")
 
     async def unpause(self, name: str) -> None:
         """Thaw. Raises ConflictError."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             if container.state.status != "paused":
                 raise ConflictError(f"Container {container.name} is not paused")
-            await self._life.freeze(container.id, frozen=False)
+            await self.life.freeze(container.id, frozen=False)
         self.publish(container, "unpause")
 
     async def update(self, name: str, request: UpdateRequest) -> tuple[str, ...]:
@@ -270,7 +269,7 @@ class Containers:
         Raises InvalidRequestError, ConflictError, HostLimitError.
         """
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             wanted = updated_host_config(container, request)
             check_against_host(wanted, self.host)
@@ -313,27 +312,27 @@ class Containers:
         """Arm a wait now; the function returned waits and gives the exit code. Raises NotFoundError."""
         container = self.find(name)
         if condition == "removed":
-            return self._life.removal(container.id).wait
+            return self.life.removal(container.id).wait
         if condition == "not-running" and not (
             container.state.running or container.state.status == "restarting"
         ):
             bell = Bell()
             bell.ring(container.state.exit_code)
             return bell.wait
-        return self._life.next_end(container.id).wait
+        return self.life.next_end(container.id).wait
 
     async def join_streams(self, container_id: str, **wants: bool) -> Attachment | None:
         """Take part in a container's streams (stdin, stdout, stderr), now or from its next start on."""
-        return await self._life.join_streams(container_id, wants)
+        return await self.life.join_streams(container_id, wants)
 
     async def wait_recorded(self, container_id: str) -> None:
         """Until the end of a process that has ended is settled; at once where it has not ended."""
-        await self._life.wait_recorded(container_id)
+        await self.life.wait_recorded(container_id)
 
     async def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove; `volumes` takes anonymous ones along. Raises ConflictError if it runs (no force)."""
         container = self.find(name)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             if container.state.running or container.state.status == "restarting":
                 if not force:
@@ -341,16 +340,16 @@ class Containers:
                         f'cannot remove container "/{container.name}": container is '
                         f"{container.state.status}: stop the container before removing or force remove"
                     )
-                self._life.call_off_restart(container.id)
+                self.life.call_off_restart(container.id)
                 self.registry.set_state(container.id, stopped_by_user=True)
-                await self._life.kill(container.id)
+                await self.life.kill(container.id)
             await self._remove(container, volumes=volumes)
 
     async def connect(self, name: str, network: str, settings: EndpointSettings) -> None:
         """Join one more network, at once if it runs. Raises InvalidRequestError, ForbiddenError."""
         container = self.find(name)
         found = self.networks.find(network)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             check_join(container, found.name, settings)
             joined = {**container.networks, found.name: settings}
@@ -372,7 +371,7 @@ class Containers:
         """Leave a network. Raises InvalidRequestError, ConflictError."""
         container = self.find(name)
         found = self.networks.find(network)
-        async with self._life.lock(container.id):
+        async with self.life.lock(container.id):
             container = self.get(container.id)
             check_leave(container, found.name)
             if container.state.running:
@@ -387,24 +386,20 @@ class Containers:
             left = {key: value for key, value in container.networks.items() if key != found.name}
             self.registry.change(container.id, networks=left)
 
-    async def restore(self) -> None:
-        """After a start of the engine: adopt what runs, settle what ended, start what should run."""
-        await restore(self, self._life)
-
     async def discard(self, container_id: str) -> None:
         """Remove a container that does not run, and its anonymous volumes; fine if it has gone."""
-        async with self._life.lock(container_id):
-            started = container_id in self._life.all_live()  # by somebody, meanwhile
+        async with self.life.lock(container_id):
+            started = container_id in self.handles  # by somebody, meanwhile
             if not started and any(c.id == container_id for c in self.all()):
                 await self._remove(self.get(container_id), volumes=True)
 
     async def _remove(self, container: Container, *, volumes: bool) -> None:
         exit_code = container.state.exit_code
-        await self._life.tidy(container.id)
+        await self.life.tidy(container.id)
         self.registry.remove(container.id)
         self.execs.forget(container.id)
         grave = self._launcher.bury(container.id)
-        self._life.forget(container.id, exit_code)
+        self.life.forget(container.id, exit_code)
         await self.networks.detach(container.id, alive=True)  # others may have kept its namespace
         self.publish(container, "destroy")
         if volumes:

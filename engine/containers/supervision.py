@@ -26,12 +26,13 @@ from engine.runtime.launch import reap
 from engine.runtime.spec import lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from engine.containers.execs import Execs
     from engine.containers.launching import Launched, Launcher
     from engine.containers.model import Container
     from engine.containers.registry import Registry
+    from engine.containers.rooms import Publish
     from engine.containers.volume_use import VolumeUse
     from engine.networks.service import Networks
     from engine.processes.attachment import Attachment
@@ -51,22 +52,23 @@ class Supervisor:
     def __init__(
         self,
         registry: Registry,
+        execs: Execs,
         networks: Networks,
         launcher: Launcher,
         volumes: VolumeUse,
         nursery: trio.Nursery,
-        publish: Callable[[Container, str, Mapping[str, str]], None],
+        publish: Publish,
         remove: Callable[[str], Awaitable[None]],
     ) -> None:
         self._registry = registry
+        self._execs = execs
+        self._live = execs.handles
         self._networks = networks
         self._launcher = launcher
         self._volumes = volumes
         self._nursery = nursery
         self._publish = publish
         self._remove = remove
-        self.execs: Execs  # set by the composition: execs need us, and we them
-        self._live: dict[str, Live] = {}
         self._locks: dict[str, trio.Lock] = {}
         self._ends: dict[str, Bell] = {}
         self._removals: dict[str, Bell] = {}
@@ -78,17 +80,6 @@ class Supervisor:
     def lock(self, container_id: str) -> trio.Lock:
         """Verbs on one container take turns."""
         return self._locks.setdefault(container_id, trio.Lock())
-
-    def live(self, container_id: str) -> Live:
-        """The handle of a running container. Raises ConflictError."""
-        live = self._live.get(container_id)
-        if live is None:
-            raise ConflictError(f"container {container_id} is not running")
-        return live
-
-    def all_live(self) -> list[str]:
-        """The ids of what runs."""
-        return list(self._live)
 
     def next_end(self, container_id: str) -> Bell:
         """Rings at the next end of the container's process."""
@@ -152,7 +143,7 @@ class Supervisor:
         self._nursery.start_soon(self._watch, container.id, live)
         if health.probe_command(container.config):
             self._nursery.start_soon(
-                check_health, container.id, live, self._registry, self.execs, self._health_changed
+                check_health, container.id, live, self._registry, self._execs, self._health_changed
             )
 
     async def _health_changed(self, container: Container) -> None:
@@ -194,7 +185,7 @@ class Supervisor:
 
         A PID 1 that does nothing about the signal is not waited for (see signals.takes_notice).
         """
-        live = self.live(container.id)
+        live = self._live.of(container.id)
         bell = self.next_end(container.id)
         number = parse_signal(signal or container.config.stop_signal or "TERM")
         grace: float = DEFAULT_GRACE
@@ -244,7 +235,7 @@ class Supervisor:
 
     async def freeze(self, container_id: str, *, frozen: bool) -> None:
         """Freeze or thaw every process, and say so in the state. Raises ConflictError if it has ended."""
-        live = self.live(container_id)
+        live = self._live.of(container_id)
         try:
             await trio.to_thread.run_sync(lambda: tree.freeze(live.spec.cgroup, frozen=frozen))
         except FileNotFoundError:

@@ -19,6 +19,7 @@ from engine.runtime import launch
 from engine.runtime import syscalls as sc
 from engine.runtime.cgroups import tree
 from engine.runtime.container_init import (
+    Stdio,
     Talk,
     confine_child,
     give_up,
@@ -129,7 +130,7 @@ def _open_channel(fd: int) -> socket.socket:
     return channel
 
 
-def set_up(order: Order) -> tuple[launch.Stdio, list[int], socket.socket]:
+def set_up(order: Order) -> tuple[Stdio, list[int], socket.socket]:
     """The child's stdio, the monitor's ends, and the monitor's socket. Raises OSError."""
     os.makedirs(order.run_dir, 0o700, exist_ok=True)
     if order.log:
@@ -145,11 +146,11 @@ def _wait_for_start(channel: socket.socket) -> None:
         raise Refusal(125, "start was called off")
 
 
-def _open_stdio(order: Order) -> tuple[launch.Stdio, list[int]]:
+def _open_stdio(order: Order) -> tuple[Stdio, list[int]]:
     """The child's ends, and the monitor's: stdout, stderr, perhaps stdin."""
     if order.terminal:  # it comes from inside, once there is an inside
         nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        return launch.Stdio(nothing, nothing, nothing), []
+        return Stdio(nothing, nothing, nothing), []
     outputs = [os.pipe2(os.O_CLOEXEC) for _ in ("stdout", "stderr")]
     ours = [end for end, _ in outputs]
     if order.stdin_open:
@@ -159,4 +160,4 @@ def _open_stdio(order: Order) -> tuple[launch.Stdio, list[int]]:
         stdin = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     for end in ours:
         os.set_blocking(end, False)
-    return launch.Stdio(stdin, outputs[0][1], outputs[1][1]), ours
+    return Stdio(stdin, outputs[0][1], outputs[1][1]), ours

@@ -41,7 +41,6 @@ from engine.runtime.user_namespace import ids_of, make_namespaces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.runtime.launch import Stdio
     from engine.runtime.program import Ready
     from engine.runtime.spec import Process
     from engine.runtime.user_namespace import Ids
@@ -55,6 +54,15 @@ FLAGS = {
 #: inside lead port 53 there, so that the container's own programs may have it.
 DNS_ADDRESS = ("127.0.0.11", 0)
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """The child's ends: three descriptors. A terminal replaces them once the child has made one."""
+
+    stdin: int
+    stdout: int
+    stderr: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,8 @@ from engine.runtime.pids import start_time
 from engine.runtime.program import Refusal
 
 if TYPE_CHECKING:
+    from engine.runtime.container_init import Stdio
     from engine.runtime.spec import Cgroup
-
-
-@dataclass(frozen=True, slots=True)
-class Stdio:
-    """The child's ends: three descriptors. A terminal replaces them once the child has made one."""
-
-    stdin: int
-    stdout: int
-    stderr: int
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from networking.relay.server import Places
+    from networking.relay.places import Places
     from networking.resident.server import Loop
 
 #: Seconds of silence that end a flow (conntrack's for UDP streams); flows of one port at once.

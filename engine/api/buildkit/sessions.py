@@ -14,15 +14,12 @@ import trio
 
 from engine.api.buildkit.errors import NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED, GrpcError
 from engine.api.buildkit.protobuf import Message, encode
-from engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from engine.api.buildkit.grpc import Connection
-    from engine.api.engine import Engine
-    from engine.api.exchange import Exchange
 
 #: Seconds that a build waits for its session.
 PATIENCE = 10
@@ -53,24 +50,6 @@ class Sessions:
                 await self._news.wait()
             return self._open[name]
         raise GrpcError(UNAVAILABLE, f"no active session for {name}")
-
-
-async def session(engine: Engine, exchange: Exchange) -> None:
-    """POST /session: the connection becomes HTTP/2, with us as the client."""
-    from engine.api.buildkit.grpc import Connection  # h2 is for BuildKit's clients only
-
-    name = exchange.request.headers.get("x-docker-expose-session-uuid", "")
-    if not name or exchange.request.headers.get("upgrade", "").lower() != "h2c":
-        raise InvalidRequestError("a session needs an id and an upgrade to h2c")
-    async for _ in exchange.body():
-        pass
-    stream = await exchange.switch({"Connection": "Upgrade", "Upgrade": "h2c"})
-    connection = Connection(stream, client=True, early=exchange.early())
-    async with trio.open_nursery() as nursery:
-        await nursery.start(connection.run)
-        async with engine.sessions.holding(name, connection):
-            await connection.closed.wait()
-        nursery.cancel_scope.cancel()
 
 
 @dataclass(frozen=True, slots=True)

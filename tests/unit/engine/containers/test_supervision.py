@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from engine.containers.live import Live
+from engine.containers.live import Handles, Live
 from engine.containers.registry import Registry
 from engine.containers.supervision import Supervisor
 from engine.processes.client import ExitRecord
@@ -25,12 +25,14 @@ async def test_the_end_of_one_that_was_removed_meanwhile_ends_nothing_else(tmp_p
             return ExitRecord(137, 1)
 
     nothing: Any = SimpleNamespace(leave_network=None)
+    execs: Any = SimpleNamespace(handles=Handles())
     monitor: Any = Monitor()
     database = Database.open(tmp_path / "state.db")
     async with trio.open_nursery() as nursery:
         life = Supervisor(
-            Registry(database), nothing, nothing, nothing, nursery, lambda *_: None, nothing
-        )
+            Registry(database), execs, nothing, nothing, nothing, nursery,
+            lambda *_: None, nothing,
+        )  # fmt: skip
         spec: Any = SimpleNamespace(cgroup=None)
         await life._watch("gone", Live(monitor, spec, trio.CancelScope()))
     database.close()
