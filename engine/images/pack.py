@@ -160,8 +160,8 @@ def _plain(entry: tarfile.TarInfo) -> bytes | None:
     """
     if entry.pax_headers or max(entry.uid, entry.gid) > _SEVEN or entry.devmajor or entry.devminor:
         return None
-    folder = entry.type == tarfile.DIRTYPE
-    name, link = (f"{entry.name}/" if folder else entry.name), entry.linkname
+    slash = "/" if entry.type == tarfile.DIRTYPE and not entry.name.endswith("/") else ""
+    name, link = f"{entry.name}{slash}", entry.linkname
     if len(name) > tarfile.LENGTH_NAME or len(link) > tarfile.LENGTH_LINK:
         return None
     if not (name.isascii() and link.isascii()):

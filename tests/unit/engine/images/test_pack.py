@@ -8,7 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.images import pack
@@ -25,6 +25,7 @@ KINDS = st.sampled_from((tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
     name=NAMES, link=NAMES, kind=KINDS, mode=st.integers(0, 0o7777), uid=st.integers(0, 1 << 32),
     gid=st.integers(0, 1 << 32), size=st.integers(0, 1 << 40), mtime=st.integers(-5, 1 << 35),
 )  # fmt: skip
+@example(name="/", link="0", kind=tarfile.DIRTYPE, mode=0, uid=0, gid=0, size=0, mtime=0)
 def test_a_plain_header_is_tarfile_s(
     name: str, link: str, kind: bytes, mode: int, uid: int, gid: int, size: int, mtime: int
 ) -> None:
