@@ -8,23 +8,20 @@ that needs an end waits for that ring. "Already so" is NotModifiedError.
 from __future__ import annotations
 
 import os
-import random
-import secrets
 import shutil
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
 
-from engine.containers.creation import NAME, choose_name, plan_container
+from engine.containers.creation import NAME
 from engine.containers.execs import Execs
-from engine.containers.id_ranges import free_range
 from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.joining import check_join, check_leave, tracer_warnings
-from engine.containers.launching import Launcher, check_bind, port_requests
+from engine.containers.launching import Launcher
 from engine.containers.live import Bell, Handles
 from engine.containers.logs import LogReaders
+from engine.containers.making import Maker
 from engine.containers.model import Created
 from engine.containers.registry import Registry
 from engine.containers.signals import parse_signal
@@ -35,11 +32,8 @@ from engine.errors import (
     ConflictError,
     HostLimitError,
     InvalidRequestError,
-    NotFoundError,
     NotModifiedError,
 )
-from engine.images.registry.manifest import Platform
-from engine.networks.ports import protocol_warnings
 from engine.runtime.cgroups import tree
 
 if TYPE_CHECKING:
@@ -51,7 +45,6 @@ if TYPE_CHECKING:
         Container,
         ContainerRequest,
         EndpointSettings,
-        MountPoint,
         UpdateRequest,
         WaitCondition,
     )
@@ -78,10 +71,10 @@ class Containers:
         self.log_readers = LogReaders()
         nursery.start_soon(self.log_readers.watch.run)
         self._events = rooms.events
-        self._userns = rooms.userns
         self._launcher = Launcher(rooms, self.registry)
         self.secret_files = self._launcher.secret_files
         self.volume_use = VolumeUse(rooms, self.registry, self._launcher)
+        self._maker = Maker(rooms, self.registry, self._launcher, self.volume_use)
         self.life = Supervisor(
             self.registry, self.execs, rooms.networks, self._launcher, self.volume_use,
             nursery, self.publish, self.discard,
@@ -103,12 +96,6 @@ class Containers:
     def live(self, container_id: str) -> Live:
         """The handle of a running container. Raises ConflictError."""
         return self.handles.of(container_id)
-
-    def _choose_ids(self, mode: str) -> int:
-        """The first id of a container's own range by its user namespace mode; 0: none."""
-        if (mode or self._userns) != "auto":
-            return 0
-        return free_range(c.first_id for c in self.all())
 
     def rootfs(self, container: Container) -> Rootfs:
         """The overlay of a container. Raises NotFoundError for a missing layer."""
@@ -134,51 +121,10 @@ class Containers:
 
     async def create(self, request: ContainerRequest) -> Created:
         """Make a container. Raises NotFoundError (the image), ConflictError (the name), ..."""
-        image = self.images.find(request.config.image, _platform(request.platform))
-        check_against_host(request.host_config, self.host)
-        container_id = secrets.token_hex(32)
-        planned = plan_container(
-            request,
-            image,
-            container_id,
-            time.time_ns(),
-            self.find,
-            self.host.hostname,
-            self._choose_ids,
-        )
-        planned = replace(planned, mounts=tuple(map(self._resolved, planned.mounts)))
-        # What is wrong with them is told now.
-        port_warnings = protocol_warnings(port_requests(planned))
-        if not planned.name:
-            name = choose_name(
-                lambda name: self.registry.holder_of(name) is not None, random.SystemRandom()
-            )
-            planned = replace(planned, name=name)
-        kind, _, target = planned.host_config.network_mode.partition(":")
-        if kind == "container":
-            try:
-                other = self.find(target)
-            except NotFoundError as error:  # 404 would mean the image, which clients then pull
-                raise InvalidRequestError(str(error)) from error
-            mode = f"container:{other.id}"
-            planned = replace(planned, host_config=replace(planned.host_config, network_mode=mode))
-        self.registry.add(planned)
-        folder = self.layout.container(container_id)
-        try:
-            for name in ("upper", "work"):
-                (folder / name).mkdir(parents=True, mode=0o755)
-            folder.chmod(0o711)  # programs of users other than root reach their files
-            await self.volume_use.make(planned)
-            _, warnings = await self._launcher.spec(self._as_if_startable(planned))
-        except BaseException:
-            self.registry.remove(container_id)
-            with trio.CancelScope(shield=True):
-                await self.volume_use.drop_anonymous(planned)
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self.publish(planned, "create")
-        traced = tracer_warnings(planned, self.all)
-        return Created(container_id, (*warnings, *port_warnings, *traced))
+        made, warnings = await self._maker.make(request)
+        self.publish(made, "create")
+        traced = tracer_warnings(made, self.all)
+        return Created(made.id, (*warnings, *traced))
 
     async def start(self, name: str) -> None:
         """Start. Raises NotModifiedError if it runs, StartError, ConflictError."""
@@ -405,34 +351,6 @@ class Containers:
         if volumes:
             await self.volume_use.drop_anonymous(container)
         self.nursery.start_soon(_delete_tree, grave)
-
-    def _as_if_startable(self, container: Container) -> Container:
-        """For the warnings of a create: what depends on other containers' running is left out."""
-        host = container.host_config
-        modes = {
-            field: "private"
-            for field in ("pid_mode", "ipc_mode")
-            if getattr(host, field).startswith("container:")
-        }
-        if host.network_mode.startswith("container:"):
-            modes["network_mode"] = "none"
-        return replace(container, host_config=replace(host, **modes), networks={}, mounts=())  # type: ignore[arg-type]  # names of strings
-
-    def _resolved(self, point: MountPoint) -> MountPoint:
-        """A mount point whose source is there. Raises NotFoundError, InvalidRequestError."""
-        if point.type == "image":
-            return replace(point, data=self.images.find(point.source).id)
-        if point.type == "bind" and "create" not in point.options:
-            check_bind(point.source, create=False)
-        return point
-
-
-def _platform(text: str) -> Platform | None:
-    """The platform that a container's image is to be of, None for any. Raises InvalidRequestError."""
-    try:
-        return Platform.parse(text) if text else None
-    except ValueError as error:
-        raise InvalidRequestError(str(error)) from error
 
 
 def images_of(container: Container) -> set[str]:
