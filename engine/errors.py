@@ -7,6 +7,22 @@ exceptions (OSError, sqlite3.Error ...) are mapped where the foreign call is mad
 
 from __future__ import annotations
 
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What can be done about the limits that a host may come to.
+LIMITS = {
+    errno.ENOSPC: "free space below the engine's root, e.g. by `pycompose system prune`",
+    errno.EDQUOT: "the quota of the engine's root is used up",
+    errno.EROFS: "the engine's root is on a read-only file system",
+    errno.EMFILE: "raise the engine's limit of open files (LimitNOFILE, ulimit -n)",
+    errno.ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
+}
+
 
 class EngineError(Exception):
     """Base of all errors the engine answers with; `status` is the HTTP status code."""
@@ -60,6 +76,23 @@ class NotSupportedError(EngineError):
     """Docker has it and this engine does not, or not yet (HTTP 501); the message names it."""
 
     status = 501
+
+
+def of_host(error: OSError) -> HostLimitError:
+    """What the host has refused, in its words, and what to do about it."""
+    place = f": {error.filename}" if error.filename else ""
+    return HostLimitError(
+        f"{error.strerror or error}{place}", hint=LIMITS.get(error.errno or 0, "")
+    )
+
+
+@contextmanager
+def host_errors() -> Iterator[None]:
+    """What the host refuses inside is told in its words. Raises HostLimitError."""
+    try:
+        yield
+    except OSError as error:
+        raise of_host(error) from error
 
 
 def first_error(group: BaseExceptionGroup[EngineError]) -> EngineError:

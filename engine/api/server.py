@@ -6,7 +6,6 @@ status; anything else is our bug: logged with its traceback, answered with 500.
 
 from __future__ import annotations
 
-import errno
 import re
 import sys
 import traceback
@@ -17,20 +16,12 @@ import h11
 import trio
 
 from engine.api.exchange import API_VERSION, CHUNK, MIN_API_VERSION, Exchange, Request, Response
-from engine.errors import EngineError, HostLimitError, InvalidRequestError, NotModifiedError
+from engine.errors import LIMITS, EngineError, InvalidRequestError, NotModifiedError, of_host
 
 if TYPE_CHECKING:
     from engine.api.routes import Router
 
 _VERSION = re.compile(r"/v(\d+)\.(\d+)(/.*)")
-#: What the host has run out of, and what helps.
-_LIMITS = {
-    errno.ENOSPC: "free space below the engine's root, e.g. by `pycompose system prune`",
-    errno.EDQUOT: "the quota of the engine's root is used up",
-    errno.EROFS: "the engine's root is on a read-only file system",
-    errno.EMFILE: "raise the engine's limit of open files (LimitNOFILE, ulimit -n)",
-    errno.ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
-}
 _SLASHES = re.compile("//+")
 HEAD_LIMIT = 1 << 16
 
@@ -118,10 +109,7 @@ def as_engine_error(error: Exception) -> Exception:
         error = error.exceptions[0]
     if isinstance(error, trio.BrokenResourceError | trio.ClosedResourceError):
         raise error
-    if isinstance(error, OSError) and error.errno in _LIMITS:
-        place = f": {error.filename}" if error.filename else ""
-        return HostLimitError(f"{error.strerror}{place}", hint=_LIMITS[error.errno])
-    return error
+    return of_host(error) if isinstance(error, OSError) and error.errno in LIMITS else error
 
 
 def read_request(event: h11.Request) -> Request:

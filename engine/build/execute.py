@@ -31,7 +31,13 @@ from engine.build.request import BuildError, BuildRequest
 from engine.build.snapshot import timestamp
 from engine.build.solve import solve, step_key
 from engine.build.stage import StageBuilder
-from engine.errors import EngineError, InvalidRequestError, NotSupportedError, first_error
+from engine.errors import (
+    EngineError,
+    InvalidRequestError,
+    NotSupportedError,
+    first_error,
+    host_errors,
+)
 from engine.images.model import Image
 from engine.images.outgoing import index_of_images
 from engine.images.reference import parse_reference
@@ -91,11 +97,12 @@ class Builder:
 
     @asynccontextmanager
     async def workplace(self) -> AsyncIterator[Path]:
-        """A folder of one build's own, deleted at the end."""
+        """A folder of one build's own, deleted at the end. Raises HostLimitError for what the host refuses."""
         work = self._images.scratch / f"build-{secrets.token_hex(6)}"
         try:
-            await trio.to_thread.run_sync(work.mkdir)
-            yield work
+            with host_errors():
+                await trio.to_thread.run_sync(work.mkdir)
+                yield work
         finally:
             if self._nursery is not None:
                 # Nobody need wait for it; what is left after a kill goes when the engine starts.
@@ -123,7 +130,8 @@ class Builder:
         EngineErrors.
         """
         try:
-            return await self._build(request, material, work, tell, giver)
+            with host_errors():
+                return await self._build(request, material, work, tell, giver)
         except EngineError as error:
             place, excerpt = find_excerpt(error, material.dockerfile)
             if "lint violation" in error.message:

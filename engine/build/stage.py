@@ -23,7 +23,7 @@ from engine.build.run_mounts import MOUNT_POINTS, MountOpener, open_mounts
 from engine.build.snapshot import Snapshot, snapshot_of, timestamp
 from engine.build.solve import IMAGE_CONTEXT, SCRATCH, Named, declared, find_stage, step_key
 from engine.build.variables import ExpansionError, expand
-from engine.errors import EngineError, InvalidRequestError
+from engine.errors import EngineError, InvalidRequestError, host_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -92,7 +92,8 @@ class StageBuilder:
         step = Step(self._number, instruction.source, self._titles[offset], instruction.line)
         await bench.tell(Began(step, bench.clock_ns()))
         try:
-            yield
+            with host_errors():
+                yield
         except EngineError as error:
             if not isinstance(error, BuildError) and not error.message.startswith("Dockerfile:"):
                 error.message = (

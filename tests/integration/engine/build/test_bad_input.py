@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import subprocess
 import tarfile
 import time
@@ -170,6 +171,25 @@ def test_no_disk_left(site: Site, tmp_path: Path) -> None:
         wait_until_empty(scratch)
     finally:
         subprocess.run(["umount", str(scratch)], check=True)
+
+
+@pytest.mark.parametrize("step", ["RUN echo x > /x", "COPY Dockerfile /x"])
+def test_a_step_that_the_host_refuses(site: Site, step: str) -> None:
+    """It is told with its line, and the engine goes on."""
+    layers = site.engine.folder / "root/layers"
+    subprocess.run(["mount", "--bind", "-o", "ro", str(layers), str(layers)], check=True)
+    try:
+        told = site.build(f"{BASE}LABEL a=b\n{step}\n", nocache="1")
+        assert re.match(r"Dockerfile:3: \w+: cannot keep the layer", told.error)
+    finally:
+        subprocess.run(["umount", str(layers)], check=True)
+    scratch = site.engine.folder / "root/tmp"
+    subprocess.run(["mount", "--bind", "-o", "ro", str(scratch), str(scratch)], check=True)
+    try:
+        assert "Read-only file system" in site.refused(f"{BASE}{step}\n")
+    finally:
+        subprocess.run(["umount", str(scratch)], check=True)
+    assert "non-zero code: 1" in site.refused(BASE + "RUN exit 1\n")
 
 
 def test_a_client_that_hangs_up_in_mid_context(site: Site) -> None:
