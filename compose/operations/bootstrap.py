@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tarfile
@@ -155,6 +156,12 @@ def plan_recipe(request: BootstrapRequest, machine: str, date: str = "") -> tupl
     return recipe, repository, tag
 
 
+#: Errors that only follow from others.
+_AFTERMATH = re.compile(
+    "^(mmdebstrap failed|setup failed|apt-get |chroot |run_chroot|Some index files failed)"
+)
+
+
 def make_archive(request: BootstrapRequest, report: Callable[[str], None]) -> Archive:
     """Make the root file system's tar, or find it in the cache. Blocking: minutes, on the network.
 
@@ -252,7 +259,6 @@ def mmdebstrap_command(recipe: Recipe, target: Path, overlay: Path, sources: Pat
     """What is run: `overlay` is copied into the root, `sources` is its sources.list. Pure."""
     command = [
         "mmdebstrap",
-        "--quiet",
         "--mode=root",
         f"--variant={recipe.variant}",
         "--format=tar",
@@ -360,8 +366,15 @@ def run_tool(command: list[str], recipe: Recipe) -> None:
         check=False,
     )
     if done.returncode != 0:
-        words = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise ComposeError(
             f"{command[0]} could not make {recipe.distribution} {recipe.suite} "
-            f"(exit code {done.returncode}): {'; '.join(words[-3:]) or 'it said nothing'}"
+            f"(exit code {done.returncode}): {cause_in(done.stdout + done.stderr)}"
         )
+
+
+def cause_in(output: str) -> str:
+    """Of what a tool has said, what it failed for: apt's first errors, or its own last words. Pure."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line[3:] for line in lines if line.startswith("E: ")]
+    causes = [line for line in errors if not _AFTERMATH.search(line)]
+    return "; ".join(causes[:2] or errors[-3:] or lines[-3:]) or "it said nothing"

@@ -151,5 +151,25 @@ def test_a_mirror_out_of_reach_is_one_line() -> None:
     with pytest.raises(ComposeError) as caught:
         bootstrap.run_tool(["sh", "-c", script], recipe)
     assert str(caught.value).startswith("sh could not make ubuntu noble (exit code 25): ")
-    assert "E: Could not connect; E: apt-get update failed" in str(caught.value)
+    assert "(exit code 25): Could not connect" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        (
+            ("Err:1 http://m jammy InRelease\n"
+            "E: Failed to fetch http://m/dists/jammy/InRelease  Could not connect\n"
+            "E: Some index files failed to download. They have been ignored, or old ones used instead.\n"
+            "E: apt-get update --error-on=any failed\nI: removing tempdir /tmp/x\nE: mmdebstrap failed to run\n"),
+            "Failed to fetch http://m/dists/jammy/InRelease  Could not connect",
+        ),
+        ("E: Unable to locate package nosuch\nE: setup failed: E: apt-get install", "Unable to locate package nosuch"),
+        ("E: setup failed: no room\n", "setup failed: no room"),
+        ("one\ntwo\nthree\nfour\n", "two; three; four"),
+        ("", "it said nothing"),
+    ],
+)  # fmt: skip
+def test_of_all_that_a_tool_says_the_cause_is_told(output: str, cause: str) -> None:
+    assert bootstrap.cause_in(output) == cause
