@@ -15,7 +15,9 @@ from compose.loader.load import load_model
 from compose.loader.render import yaml_text
 from compose.model.labels import COMPATIBLE_VERSION
 from compose.model.record import Record, changed
-from compose.operations.registry_push import Blob, manifest_of, push_artifact
+from compose.operations.application import push_application
+from compose.operations.images import PullRequest, push
+from compose.operations.registry_push import MANIFEST, Blob, manifest_of, push_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 KIND = "application/vnd.docker.compose.project"
 FILE = "application/vnd.docker.compose.file+yaml"
 ENV_FILE = "application/vnd.docker.compose.envfile"
+#: Of all parts, by whom they are made.
+NOTED = {"com.docker.compose.version": COMPATIBLE_VERSION}
 
 
 class PublishRequest(Record):
@@ -36,6 +40,7 @@ class PublishRequest(Record):
     with_env: bool = False
     version: str = "1.1"
     resolve_image_digests: bool = False
+    app: bool = False  # with the images
 
 
 def publish(request: PublishRequest, session: Session) -> str:
@@ -60,11 +65,19 @@ def publish(request: PublishRequest, session: Session) -> str:
     if request.resolve_image_digests:
         blobs.append(digests_file(project, session))
     manifest, config = manifest_of(KIND, blobs, version=request.version)
+    every = {**project.disabled, **project.services}
+    built = tuple(name for name, one in every.items() if one.build is not None)
+    if built:
+        push(PullRequest(built, ignore_failures=True), session)
     session.progress.report(request.reference, "Publishing")
     if session.dry_run:
         session.progress.report(request.reference, "Published", "done")
         return ""
     digest = push_artifact(request.reference, [*blobs, config], manifest, session.environment)
+    if request.app:
+        images = dict.fromkeys(one.image for one in every.values() if one.image)
+        subject = {"mediaType": MANIFEST, "digest": digest, "size": len(manifest)}
+        push_application(request.reference, KIND, subject, images, NOTED, session.environment)
     session.progress.report(request.reference, "Published", "done")
     return digest
 
@@ -80,12 +93,11 @@ def layers(tree: Mapping[str, Any], folder: Path) -> list[Blob]:
             renamed = [env_entry(entry, folder, env_files) for entry in entries]
             services[name] = {**service, "env_file": renamed}
     text = yaml_text({**tree, "services": services})
-    noted = {"com.docker.compose.version": COMPATIBLE_VERSION}
-    main = Blob(FILE, text.encode(), {**noted, "com.docker.compose.file": "compose.yaml"})
+    main = Blob(FILE, text.encode(), {**NOTED, "com.docker.compose.file": "compose.yaml"})
     return [
         main,
         *(
-            Blob(ENV_FILE, data, {**noted, "com.docker.compose.envfile": name})
+            Blob(ENV_FILE, data, {**NOTED, "com.docker.compose.envfile": name})
             for name, data in env_files.items()
         ),
     ]
@@ -100,11 +112,7 @@ def digests_file(project: Project, session: Session) -> Blob:
 
     images = {name: {"image": one.image} for name, one in project.services.items() if one.image}
     text = yaml_text({"services": pinned(images, lambda names: ask_registries(session, names))})
-    noted = {
-        "com.docker.compose.version": COMPATIBLE_VERSION,
-        "com.docker.compose.file": "image-digests.yaml",
-    }
-    return Blob(FILE, text.encode(), noted)
+    return Blob(FILE, text.encode(), {**NOTED, "com.docker.compose.file": "image-digests.yaml"})
 
 
 def env_entry(entry: Any, folder: Path, found: dict[str, bytes]) -> Any:

@@ -64,8 +64,7 @@ def push_artifact(
     with door_to(reference, environment, "pull,push") as door:
         for blob in blobs:
             door.push_blob(blob)
-        answer = door.ask("PUT", f"/v2/{door.path}/manifests/{door.tag}", manifest, MANIFEST)
-        check(answer, (201,), f"the manifest of {reference}")
+        door.push_manifest(door.tag, manifest, MANIFEST)
     return digest_of(manifest)
 
 
@@ -126,15 +125,45 @@ class Door:
 
     def push_blob(self, blob: Blob) -> None:
         """Unless it is there."""
-        place = f"/v2/{self.path}/blobs"
-        if self.ask("HEAD", f"{place}/{blob.digest}").status_code == 200:
-            return
-        begun = self.ask("POST", f"{place}/uploads/")
-        check(begun, (202,), f"an upload to {self.path}")
-        target = begun.headers["location"]
-        target += ("&" if "?" in target else "?") + f"digest={blob.digest}"
-        done = self.ask("PUT", target, blob.data, "application/octet-stream")
+        if not self.has_blob(blob.digest):
+            self.end_upload(self.begin_upload(), blob.digest, iter([blob.data]), len(blob.data))
+
+    def push_manifest(self, name: str, content: bytes, kind: str) -> None:
+        """By a tag or its own digest."""
+        answer = self.ask("PUT", f"/v2/{self.path}/manifests/{name}", content, kind)
+        check(answer, (201,), f"the manifest {self.path}:{name}")
+
+    def has_blob(self, digest: str) -> bool:
+        """Whether it is there."""
+        return self.ask("HEAD", f"/v2/{self.path}/blobs/{digest}").status_code == 200
+
+    def begin_upload(self, digest: str = "", near: str = "") -> str:
+        """Where a blob is to be put; "" if the registry took it over from its repository `near`."""
+        query = f"?mount={digest}&from={near}" if near else ""
+        begun = self.ask("POST", f"/v2/{self.path}/blobs/uploads/{query}")
+        check(begun, (201, 202), f"an upload to {self.path}")
+        return "" if begun.status_code == 201 else str(begun.headers["location"])
+
+    def end_upload(self, place: str, digest: str, pieces: Iterator[bytes], size: int) -> None:
+        """Put a blob of `size` bytes there; the registry holds it against its digest."""
+        place += ("&" if "?" in place else "?") + f"digest={digest}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        headers |= {"Authorization": self._authorization} if self._authorization else {}
+        done = self._client.put(place, content=pieces, headers=headers)
         check(done, (201,), f"a blob of {self.path}")
+
+    @contextmanager
+    def blob(self, digest: str) -> Iterator[Iterator[bytes]]:
+        """A blob's bytes, in pieces."""
+        headers = {"Accept-Encoding": "identity"}  # the bytes that the digest is of
+        headers |= {"Authorization": self._authorization} if self._authorization else {}
+        with self._client.stream(
+            "GET", f"/v2/{self.path}/blobs/{digest}", headers=headers, follow_redirects=True
+        ) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                check(answer, (200,), f"{digest} of {self.path}")
+            yield answer.iter_raw(1 << 18)
 
     def ask(
         self, method: str, url: str, body: bytes = b"", kind: str = "", accept: str = "*/*"

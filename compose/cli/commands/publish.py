@@ -13,20 +13,18 @@ def publish(options: Options, invocation: Invocation) -> int:
     from compose.operations.publishing import PublishRequest
     from compose.operations.publishing import publish as operation
 
-    if options.app:
-        raise UsageError("--app is not supported: push the images, then publish without it")
     if options.oci_version not in ("", "1.0", "1.1"):
         raise UsageError(f'unsupported --oci-version "{options.oci_version}": use 1.0 or 1.1')
     request = PublishRequest(
         options.arguments[0], confirmer(yes=options.yes), options.with_env,
-        options.oci_version or "1.1", resolve_image_digests=options.resolve_image_digests,
+        options.oci_version or "1.1", resolve_image_digests=options.resolve_image_digests, app=options.app,
     )  # fmt: skip
     operation(request, invocation.session())
     return 0
 
 
 FLAGS = (
-    Flag("app", help="Published compose application (includes referenced images; not supported)"),
+    Flag("app", help="Published compose application (includes referenced images)"),
     Flag("oci-version", kind="text", help="OCI image/artifact specification version (1.1 without it)"),
     Flag("resolve-image-digests", help="Pin image tags to digests"),
     Flag("with-env", help="Include environment variables in the published OCI artifact"),
