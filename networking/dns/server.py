@@ -33,6 +33,8 @@ SOCKET_NAME = "dns.sock"
 READY, ROTATIONS = 512, 16
 #: Datagrams taken from one container before it is the next one's turn.
 BURST = 32
+#: Seconds to stay awake for who asks again at once: about what it takes them to read an answer.
+LINGER = 60e-6
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +58,7 @@ class Server:
     """Everything the process holds."""
 
     def __init__(self, run_dir: str, resolv_conf: str = RESOLV_CONF) -> None:
-        self.loop = Loop()
+        self.loop = Loop(LINGER)
         self.zone = Zone()
         self.staged: Zone | None = None
         self.clients: dict[str, Client] = {}

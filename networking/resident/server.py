@@ -27,10 +27,16 @@ FD_LIMIT = 16
 
 
 class Loop:
-    """Sockets and what to call when they are ready. One thread, no recursion."""
+    """Sockets and what to call when they are ready. One thread, no recursion.
 
-    def __init__(self) -> None:
+    For `linger` seconds after a round it stays awake, if the last ones came as quickly one after another:
+    to be woken takes longer than most answers.
+    """
+
+    def __init__(self, linger: float = 0.0) -> None:
         self.running = True
+        self._linger = linger
+        self._hurried = False
         self._epoll = select.epoll()
         self._readers: dict[int, Callable[[], None]] = {}
         self._writers: dict[int, Callable[[], None]] = {}
@@ -65,15 +71,28 @@ class Loop:
 
     def run(self, timeout: Callable[[], float | None], tick: Callable[[], None]) -> None:
         """Until `running` is false; `tick` after each round that `timeout` (seconds) ended or not."""
-        poll, readers, writers = self._epoll.poll, self._readers, self._writers
+        readers, writers = self._readers, self._writers
         while self.running:
-            wait = timeout()
-            for fd, mask in poll(-1 if wait is None else max(wait, 0)):
+            for fd, mask in self._await(timeout()):
                 if mask & select.EPOLLOUT and fd in writers:
                     writers[fd]()
                 if mask & ~select.EPOLLOUT and fd in readers:
                     readers[fd]()
             tick()
+
+    def _await(self, timeout: float | None) -> list[tuple[int, int]]:
+        """What is ready, awaited for `timeout` seconds at most."""
+        poll = self._epoll.poll
+        wait = -1 if timeout is None else max(timeout, 0)
+        if not self._linger:
+            return poll(wait)
+        began, ready = now(), []
+        if self._hurried:
+            while not (ready := poll(0)) and now() - began < self._linger:
+                os.sched_yield()  # who is awaited may need this very core
+        ready = ready or poll(wait)
+        self._hurried = now() - began < 2 * self._linger
+        return ready
 
 
 class Control:

@@ -53,6 +53,12 @@ class Process:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line.split()[1] for line in status.splitlines() if "VmRSS" in line))
 
+    def sleeps(self) -> int:
+        """How often it has waited so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("voluntary"))
+        return int(line.split()[1])
+
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
@@ -97,6 +103,22 @@ def server(tmp_path: Path) -> Iterator[Process]:
         process.stdout.close()
         for one in (control, udp, tcp):
             one.close()
+
+
+def test_it_stays_awake_for_who_asks_again_at_once_and_no_longer(server: Process) -> None:
+    raw = dns.message.make_query("web", "A").to_wire()
+    with socket.socket(type=socket.SOCK_DGRAM) as asker:
+        asker.settimeout(5)
+        asker.connect(server.udp.getsockname())
+        before = server.sleeps()
+        for _ in range(2000):
+            asker.send(raw)
+            asker.recv(4000)
+        assert server.sleeps() - before < 1500  # asleep after each answer, it would be 2000
+    busy = f"/proc/{server.process.pid}/schedstat"
+    before = int(Path(busy).read_text().split()[0])
+    time.sleep(0.2)  # nothing to await: nothing is to happen
+    assert int(Path(busy).read_text().split()[0]) - before < 20_000_000  # nanoseconds of its CPU
 
 
 def test_five_thousand_askers_at_once_are_all_answered(server: Process) -> None:
