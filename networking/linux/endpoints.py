@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from networking.linux.sysctls import Sysctls
 
 
-def rules_of(request: dict[str, Any]) -> EndpointRules:
-    """Who may send through an endpoint's veth."""
+def rules_of(request: dict[str, Any], link: int, veth: int) -> EndpointRules:
+    """Who may send through an endpoint's veth; the bridge and the veth by index."""
     addresses = [ip_interface(address).ip for address in request["addresses"]]
     addresses += [ip_address(address) for address in request["link_local"]]
     mac = bytes.fromhex(request["mac"].replace(":", ""))
-    return EndpointRules(request["link"], request["veth"], mac, tuple(dict.fromkeys(addresses)))
+    return EndpointRules(link, veth, mac, tuple(dict.fromkeys(addresses)))
 
 
 def port_of(port: list[Any]) -> PortRules:

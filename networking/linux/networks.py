@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 OWNER = "pycompose-"
 
 
-def rules_of(request: dict[str, Any]) -> NetworkRules:
-    """What the ruleset is told of a network."""
+def rules_of(request: dict[str, Any], index: int) -> NetworkRules:
+    """What the ruleset is told of a network whose bridge has an index."""
     return NetworkRules(
-        link=request["link"],
+        link=index,
         masqueraded=tuple(map(ip_network, request["masqueraded"])),
         internal=request["internal"],
         icc=request["icc"],

@@ -25,7 +25,7 @@ PATIENCE = 10.0
 CREATE, EXCLUSIVE = 0x400, 0x200
 INET, IPV4, BRIDGE = 1, 2, 7
 ACCEPT, DROP = 1, 0
-REG1, WORD = 1, tuple(range(8, 24))
+REG1, REG2, WORD = 1, 2, tuple(range(8, 24))
 LOOKUP_INVERTED = 1
 
 
@@ -53,18 +53,13 @@ def be32(kind: int, value: int) -> bytes:
     return attr(kind, struct.pack(">I", value & 0xFFFFFFFF))
 
 
-def ifname(value: str) -> bytes:
-    """An interface's name as a set key."""
-    return value.encode().ljust(16, b"\0")
-
-
 def expression(kind: str, *attributes: bytes) -> bytes:
     """One expression of a rule."""
     return nest(1, name(1, kind), nest(2, *attributes))
 
 
 def meta(key: int, register: int) -> bytes:
-    """Load packet metadata: 1 protocol, 6 iifname, 7 oifname, 15 nfproto, 16 l4proto."""
+    """Load packet metadata: 1 protocol, 4 iif, 5 oif, 6 iifname, 15 nfproto, 16 l4proto."""
     return expression("meta", be32(2, key), be32(1, register))
 
 

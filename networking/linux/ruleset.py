@@ -3,6 +3,7 @@
 Table inet: port maps and masquerading (nat), isolation (forward, input, guard). Table bridge: nobody
 sends with another's MAC or IP address. Rules never change; networks, endpoints and ports are elements
 of sets (their list is SETS and BRIDGE_SETS), so that each change costs the same however many there are.
+Links are known by index: four bytes to load and to look up for each packet, where a name has sixteen.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 COMMENT = "rules of a pycompose engine"
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 _PREROUTING, _INPUT, _FORWARD, _OUTPUT, _POSTROUTING = 0, 1, 2, 3, 4
-_IIFNAME, _OIFNAME, _NFPROTO, _L4PROTO, _ETHER_TYPE = 6, 7, 15, 16, 1
+_IIF, _OIF, _IIFNAME, _NFPROTO, _L4PROTO, _ETHER_TYPE = 4, 5, 6, 15, 16, 1
 _ESTABLISHED_RELATED, _DNAT_STATUS = 2 | 4, 1 << 5
 _ICMP, _ICMPV6 = 1, 58
 _ROUTER_ADVERTISEMENT, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 134, 136, 137
@@ -36,16 +37,16 @@ def _join(*types: int) -> int:
     return joined
 
 
-_PROTO_FAMILY, _ADDRESS4, _ADDRESS6, _MAC, _PROTOCOL, _SERVICE, _IFNAME = 2, 7, 8, 9, 12, 13, 41
+_PROTO_FAMILY, _ADDRESS4, _ADDRESS6, _MAC, _PROTOCOL, _SERVICE, _IFINDEX = 2, 7, 8, 9, 12, 13, 20
 _TARGET4, _TARGET6 = _join(_ADDRESS4, _SERVICE), _join(_ADDRESS6, _SERVICE)
 SETS = (
-    nft.SetShape("bridges", _IFNAME, 16),
-    nft.SetShape("internal", _IFNAME, 16),
-    nft.SetShape("pairs", _join(_IFNAME, _IFNAME), 32),
-    nft.SetShape("members4", _join(_IFNAME, _ADDRESS4), 20),
-    nft.SetShape("members6", _join(_IFNAME, _ADDRESS6), 32),
-    nft.SetShape("unprotected", _join(_IFNAME, _PROTO_FAMILY), 20),
-    nft.SetShape("routed", _join(_IFNAME, _PROTO_FAMILY), 20),
+    nft.SetShape("bridges", _IFINDEX, 4),
+    nft.SetShape("internal", _IFINDEX, 4),
+    nft.SetShape("pairs", _join(_IFINDEX, _IFINDEX), 8),
+    nft.SetShape("members4", _join(_IFINDEX, _ADDRESS4), 8),
+    nft.SetShape("members6", _join(_IFINDEX, _ADDRESS6), 20),
+    nft.SetShape("unprotected", _join(_IFINDEX, _PROTO_FAMILY), 8),
+    nft.SetShape("routed", _join(_IFINDEX, _PROTO_FAMILY), 8),
     nft.SetShape("subnets4", _ADDRESS4, 4, interval=True),
     nft.SetShape("subnets6", _ADDRESS6, 16, interval=True),
     nft.SetShape("open4", _join(_ADDRESS4, _PROTOCOL, _SERVICE), 12),
@@ -56,17 +57,17 @@ SETS = (
     nft.SetShape("ports_by_ip6", _join(_ADDRESS6, _PROTOCOL, _SERVICE), 24, _TARGET6, 20),
 )
 BRIDGE_SETS = (
-    nft.SetShape("stations", _join(_IFNAME, _MAC), 24),
-    nft.SetShape("endpoints4", _join(_IFNAME, _MAC, _ADDRESS4), 28),
-    nft.SetShape("endpoints6", _join(_IFNAME, _MAC, _ADDRESS6), 40),
+    nft.SetShape("stations", _join(_IFINDEX, _MAC), 12),
+    nft.SetShape("endpoints4", _join(_IFINDEX, _MAC, _ADDRESS4), 16),
+    nft.SetShape("endpoints6", _join(_IFINDEX, _MAC, _ADDRESS6), 28),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkRules:
-    """What the rules need to know of a bridge network. Families are 4 and 6."""
+    """What the rules need to know of a bridge network. Families are 4 and 6; `link` is an index."""
 
-    link: str
+    link: int
     masqueraded: tuple[Block, ...] = ()
     internal: bool = False
     icc: bool = True
@@ -76,10 +77,10 @@ class NetworkRules:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRules:
-    """Who may send through a veth of a bridge."""
+    """Who may send through a veth of a bridge, both by index."""
 
-    link: str
-    veth: str
+    link: int
+    veth: int
     mac: bytes
     addresses: tuple[Address, ...]
 
@@ -123,7 +124,7 @@ def destroy(table: str) -> list[nft.Message]:
 
 def network(table: str, rules: NetworkRules, *, delete: bool = False) -> list[nft.Message]:
     """A bridge network joins or leaves the sets."""
-    key = nft.ifname(rules.link)
+    key = _index(rules.link)
     members: list[tuple[str, bytes, bytes]] = [("bridges", key, b"")]
     if rules.internal:
         members.append(("internal", key, b""))
@@ -141,12 +142,12 @@ def network(table: str, rules: NetworkRules, *, delete: bool = False) -> list[nf
 
 def endpoint(table: str, rules: EndpointRules, *, delete: bool = False) -> list[nft.Message]:
     """Who may send through a veth, known or forgotten."""
-    station = nft.ifname(rules.veth) + rules.mac.ljust(8, b"\0")
+    station = _index(rules.veth) + rules.mac.ljust(8, b"\0")
     out = [nft.element(nft.BRIDGE, table, "stations", station, delete=delete)]
     for address in rules.addresses:
         name = f"endpoints{address.version}"
         out.append(nft.element(nft.BRIDGE, table, name, station + address.packed, delete=delete))
-        member = nft.ifname(rules.link) + address.packed
+        member = _index(rules.link) + address.packed
         out.append(nft.element(nft.INET, table, f"members{address.version}", member, delete=delete))
     return out
 
@@ -173,11 +174,11 @@ def _guard(table: str) -> list[nft.Message]:
     frames meet the firewall (bridge-nf-call-iptables), those between neighbours are not tracked: there
     is nothing to translate, and tracking takes a tenth of the throughput. They come first, being most.
     """
-    bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    bridge = nft.meta(_IIF, nft.REG1) + nft.lookup("bridges", nft.REG1)
     drop = nft.verdict(nft.DROP)
     rules = []
     for version, guard, offset, length in ((4, _ipv4(), 16, 4), (6, _ipv6(), 24, 16)):
-        neighbour = nft.meta(_IIFNAME, nft.WORD[0]) + nft.payload(1, offset, length, nft.WORD[4])
+        neighbour = nft.meta(_IIF, nft.WORD[0]) + nft.payload(1, offset, length, nft.WORD[1])
         neighbour += nft.lookup(f"members{version}", nft.REG1)
         rules.append(guard + neighbour + nft.expression("notrack") + nft.verdict(nft.ACCEPT))
     rules.append(_ipv4() + _to_loopback() + bridge + drop)
@@ -203,42 +204,47 @@ def _port_rules(table: str, chain: str) -> list[nft.Message]:
         by_ip = nft.payload(1, address, length, nft.REG1) + nft.meta(_L4PROTO, w[words])
         by_ip += nft.payload(2, 2, 2, w[words + 1])
         by_ip += nft.lookup(f"ports_by_ip{version}", nft.REG1, into=nft.REG1)
-        anywhere = nft.local_destination() + nft.meta(_L4PROTO, w[0]) + nft.payload(2, 2, 2, w[1])
-        anywhere += nft.lookup(f"ports{version}", nft.REG1, into=nft.REG1)
+        # To ask for a route is dear: only for who wants a published port.
+        anywhere = nft.meta(_L4PROTO, w[0]) + nft.payload(2, 2, 2, w[1])
+        anywhere += nft.lookup(f"ports{version}", nft.REG1, into=nft.REG2) + nft.local_destination()
+        to_anywhere = nft.destination_nat(family, nft.REG2, w[4 + words])
+        out.append(nft.rule(nft.INET, table, chain, guard, anywhere, to_anywhere))
         out.append(nft.rule(nft.INET, table, chain, guard, by_ip, nat))
-        out.append(nft.rule(nft.INET, table, chain, guard, anywhere, nat))
     return out
 
 
 def _postrouting(table: str) -> list[nft.Message]:
-    to_bridge = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
-    outside = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1, inverted=True)
+    to_bridge = nft.meta(_OIF, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    outside = nft.meta(_OIF, nft.REG1) + nft.lookup("bridges", nft.REG1, inverted=True)
     source4, source6 = nft.payload(1, 12, 4, nft.REG1), nft.payload(1, 8, 16, nft.REG1)
     loopback = source4 + nft.masked(nft.REG1, b"\xff\0\0\0") + nft.compare(nft.REG1, b"\x7f\0\0\0")
     dnat = nft.conntrack(2, _DNAT_STATUS)
     masquerade = nft.masquerade()
     rules = [_ipv4() + loopback + to_bridge + masquerade]
-    for version, load in ((4, _ipv4() + source4), (6, _ipv6() + source6)):
-        ours = load + nft.lookup(f"subnets{version}", nft.REG1)
-        rules.append(ours + outside + masquerade)
-        rules.append(dnat + ours + to_bridge + masquerade)  # a container by a published port
+    for version, guard, source in ((4, _ipv4(), source4), (6, _ipv6(), source6)):
+        ours = source + nft.lookup(
+            f"subnets{version}", nft.REG1
+        )  # intervals: the dearest comes last
+        rules.append(guard + outside + ours + masquerade)
+        # a container by a published port
+        rules.append(guard + dnat + to_bridge + ours + masquerade)
     return [nft.rule(nft.INET, table, "postrouting", rule) for rule in rules]
 
 
 def _forward(table: str) -> list[nft.Message]:
     w = nft.WORD
-    pair = nft.meta(_IIFNAME, w[0]) + nft.meta(_OIFNAME, w[4])
-    from_internal = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
-    to_internal = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
-    to_bridge = nft.meta(_OIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
-    family_of_out = nft.meta(_OIFNAME, w[0]) + nft.meta(_NFPROTO, w[4])
-    from_bridge = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    pair = nft.meta(_IIF, w[0]) + nft.meta(_OIF, w[1])
+    from_internal = nft.meta(_IIF, nft.REG1) + nft.lookup("internal", nft.REG1)
+    to_internal = nft.meta(_OIF, nft.REG1) + nft.lookup("internal", nft.REG1)
+    to_bridge = nft.meta(_OIF, nft.REG1) + nft.lookup("bridges", nft.REG1)
+    family_of_out = nft.meta(_OIF, w[0]) + nft.meta(_NFPROTO, w[1])
+    from_bridge = nft.meta(_IIF, nft.REG1) + nft.lookup("bridges", nft.REG1)
     accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
     rules = [
         pair + nft.lookup("pairs", nft.REG1) + accept,
+        nft.conntrack(0, _ESTABLISHED_RELATED) + accept,
         from_internal + drop,
         to_internal + drop,
-        nft.conntrack(0, _ESTABLISHED_RELATED) + accept,
         nft.conntrack(2, _DNAT_STATUS) + accept,
         to_bridge + from_bridge + drop,
         family_of_out + nft.lookup("unprotected", nft.REG1) + accept,
@@ -256,7 +262,7 @@ def _forward(table: str) -> list[nft.Message]:
 
 def _input(table: str) -> list[nft.Message]:
     """An internal network does not reach the host's services; the host may reach it."""
-    internal = nft.meta(_IIFNAME, nft.REG1) + nft.lookup("internal", nft.REG1)
+    internal = nft.meta(_IIF, nft.REG1) + nft.lookup("internal", nft.REG1)
     accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
     neighbours = nft.meta(_L4PROTO, nft.REG1) + nft.compare(nft.REG1, bytes([_ICMPV6]))
     return [
@@ -275,12 +281,12 @@ def _spoofing(table: str, veth_prefix: str) -> list[nft.Message]:
     others = nft.meta(_IIFNAME, nft.REG1)
     others += nft.compare(nft.REG1, veth_prefix.encode(), equal=False)
     drop, accept = nft.verdict(nft.DROP), nft.verdict(nft.ACCEPT)
-    name, mac = nft.meta(_IIFNAME, w[0]), nft.payload(0, 6, 6, w[4])
+    port, mac = nft.meta(_IIF, w[0]), nft.payload(0, 6, 6, w[1])
     ip, arp, ip6 = _ether(b"\x08\x00"), _ether(b"\x08\x06"), _ether(b"\x86\xdd")
     protocol = ip6 + nft.meta(_L4PROTO, nft.REG1)
     icmp6 = protocol + nft.compare(nft.REG1, bytes([_ICMPV6]))
     not_icmp6 = protocol + nft.compare(nft.REG1, bytes([_ICMPV6]), equal=False)
-    source6 = nft.payload(1, 8, 16, w[6])
+    source6 = nft.payload(1, 8, 16, w[3])
     known4, known6 = nft.lookup("endpoints4", nft.REG1), nft.lookup("endpoints6", nft.REG1)
 
     def unknown(set_name: str) -> bytes:
@@ -291,19 +297,19 @@ def _spoofing(table: str, veth_prefix: str) -> list[nft.Message]:
 
     nobody = nft.payload(1, 8, 16, nft.REG1) + nft.compare(nft.REG1, bytes(16))
     rules = [
+        ip + port + mac + nft.payload(1, 12, 4, w[3]) + known4 + accept,
         others + accept,
-        ip + name + mac + nft.payload(1, 12, 4, w[6]) + known4 + accept,
         ip + drop,
-        not_icmp6 + name + mac + source6 + known6 + accept,
-        name + mac + unknown("stations"),
-        arp + name + nft.payload(1, 8, 6, w[4]) + nft.payload(1, 14, 4, w[6]) + known4 + accept,
+        not_icmp6 + port + mac + source6 + known6 + accept,
+        port + mac + unknown("stations"),
+        arp + port + nft.payload(1, 8, 6, w[1]) + nft.payload(1, 14, 4, w[3]) + known4 + accept,
         arp + drop,
         of_type(_ROUTER_ADVERTISEMENT) + drop,
         of_type(_REDIRECT) + drop,
-        of_type(_NEIGHBOUR_ADVERTISEMENT) + name + mac + nft.payload(2, 8, 16, w[6])
+        of_type(_NEIGHBOUR_ADVERTISEMENT) + port + mac + nft.payload(2, 8, 16, w[3])
         + unknown("endpoints6"),
         icmp6 + nobody + accept,  # it looks whether somebody has an address (RFC 4862)
-        icmp6 + name + mac + source6 + known6 + accept,
+        icmp6 + port + mac + source6 + known6 + accept,
         ip6 + drop,
     ]  # fmt: skip
     return [nft.rule(nft.BRIDGE, table, "spoofing", rule) for rule in rules]
@@ -324,6 +330,10 @@ def _ipv6() -> bytes:
 def _to_loopback() -> bytes:
     load = nft.payload(1, 16, 4, nft.REG1) + nft.masked(nft.REG1, b"\xff\0\0\0")
     return load + nft.compare(nft.REG1, b"\x7f\0\0\0")
+
+
+def _index(link: int) -> bytes:
+    return struct.pack("=I", link)
 
 
 def _family(version: int) -> bytes:

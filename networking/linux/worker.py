@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from networking.linux import endpoints, leftovers, links, networks, nft, ruleset
+from networking.linux.indexes import Indexes
 from networking.linux.inner import redirect_names
 from networking.linux.netlink import Route, inside
 from networking.linux.sysctls import Sysctls
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """Carries out operations; keeps no state but its sockets."""
+    """Carries out operations; keeps no state but its sockets and the indexes of links."""
 
     def __init__(self) -> None:
         self.route = Route()
         self.rules = nft.Tables()
         self.name: socket.socket | None = None  # the engine's, held
+        self.indexes = Indexes()
         self.sysctls = Sysctls()
         self.bridged = endpoints.BridgedFrames()
         self.operations: dict[str, Callable[[dict[str, Any], list[int]], Any]] = {
@@ -76,9 +78,11 @@ class Worker:
             everything = json.load(stream)
         batch = ruleset.create(name, request["veth_prefix"])
         for network in everything["networks"]:
-            batch += ruleset.network(name, networks.rules_of(network))
+            if self.indexes.look_up(network["link"]):  # one that is missing is made later
+                batch += self._network(name, network)
         for endpoint in everything["endpoints"]:
-            batch += ruleset.endpoint(name, endpoints.rules_of(endpoint))
+            if self.indexes.look_up(endpoint["veth"]):
+                batch += self._endpoint(name, endpoint)
         for port in everything["ports"]:
             batch += ruleset.port(name, endpoints.port_of(port))
         self._replace(name, batch)
@@ -105,8 +109,8 @@ class Worker:
         bridge = networks.make_bridge(self.route, request)
         try:
             networks.configure_bridge(self.route, self.sysctls, request)
-            batch = ruleset.network(request["table"], networks.rules_of(request))
-            self.rules.apply(batch)
+            self.indexes.look_up(request["link"])
+            self.rules.apply(self._network(request["table"], request))
         except OSError:
             if bridge.new:
                 networks.delete_bridge(self.route, request)
@@ -115,20 +119,19 @@ class Worker:
 
     def remove_network(self, request: dict[str, Any], _fds: list[int]) -> None:
         """What the rules know of a network, and its bridge if it is ours."""
-        self.rules.forget(
-            ruleset.network(request["table"], networks.rules_of(request), delete=True)
-        )
+        self.rules.forget(self._network(request["table"], request, delete=True))
+        self.indexes.forget(request["link"])
         if request["made"]:
             networks.delete_bridge(self.route, request)
 
     def attach(self, request: dict[str, Any], fds: list[int]) -> None:
         """A link between a network and a container's namespace, configured."""
-        if request["kind"] != "macvlan":
-            member = ruleset.endpoint(request["table"], endpoints.rules_of(request))
-            self.rules.apply(member)
         try:
             hairpin = self.bridged.meet_firewall()
             endpoints.make_link(self.route, self.sysctls, request, fds[0], hairpin=hairpin)
+            if request["kind"] != "macvlan":  # until then it carries nothing
+                self.indexes.look_up(request["veth"])
+                self.rules.apply(self._endpoint(request["table"], request))
             with inside(fds[0]) as inner:
                 endpoints.configure(inner, self.sysctls, request)
                 if request.get("dns"):
@@ -141,8 +144,8 @@ class Worker:
     def detach(self, request: dict[str, Any], fds: list[int]) -> None:
         """The rules forget an endpoint; its link goes unless its namespace takes it along."""
         if request["kind"] != "macvlan":
-            rules = endpoints.rules_of(request)
-            self.rules.forget(ruleset.endpoint(request["table"], rules, delete=True))
+            self.rules.forget(self._endpoint(request["table"], request, delete=True))
+            self.indexes.forget(request["veth"])
             if not request.get("dying"):
                 endpoints.delete_link(self.route, request["veth"])
         elif fds and not request.get("dying"):
@@ -172,6 +175,18 @@ class Worker:
             if chain.drops and chain.hook == 2 and chain.family in families
             if chain.table != request["table"]
         ]
+
+    def _network(
+        self, table: str, request: dict[str, Any], *, delete: bool = False
+    ) -> list[nft.Message]:
+        index = self.indexes.of(request["link"])
+        return ruleset.network(table, networks.rules_of(request, index), delete=delete)
+
+    def _endpoint(
+        self, table: str, request: dict[str, Any], *, delete: bool = False
+    ) -> list[nft.Message]:
+        link, veth = self.indexes.of(request["link"]), self.indexes.of(request["veth"])
+        return ruleset.endpoint(table, endpoints.rules_of(request, link, veth), delete=delete)
 
     def _replace(self, name: str, batch: list[nft.Message]) -> None:
         """One transaction: nft makes what is deleted exist first, so that it may be missing."""
