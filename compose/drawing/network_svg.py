@@ -1,6 +1,7 @@
 """The running project as an SVG: the host above, services in a row, networks as buses below, volumes at the foot.
 
-Rules that keep lines apart: every line leaves a card at a place of its own; on a card the network that
+Many services make several such rows, each with the networks that its services are on; a network has one
+colour in all of them. Rules that keep lines apart: every line leaves a card at a place of its own; on a card the network that
 lies deepest is farthest to the left, so that an address written to the right of a line meets no other.
 """
 
@@ -21,6 +22,7 @@ from compose.drawing.svg import (
     text,
     width_of,
 )
+from compose.model.record import changed
 
 if TYPE_CHECKING:
     from compose.drawing.model import NetworkMap, NetworkNode, ServiceCard
@@ -30,41 +32,88 @@ CARD, GAP, LINE = 232.0, 34.0, 17.0
 PILL, BUS, DRUM = 22.0, 76.0, (150.0, 50.0)
 #: So many containers and addresses are listed; the rest is counted.
 MOST = 4
+#: So many cards are side by side at the most: what a screen shows.
+ROW = 6
 
 
 class Frame(NamedTuple):
-    """Where the rows of the picture lie."""
+    """Where a row's parts lie; `lanes` are its networks from above, by name, `colours` those of all."""
 
+    head: float
     band: float  # the height of the host's band
     top: float  # of the cards
     card: float  # the height of a card
     bus: float  # the first network
     drums: float  # the volumes
     width: float
-    height: float
+    end: float
+    lanes: dict[str, int]
+    colours: dict[str, str]
 
 
 def network_svg(picture: NetworkMap) -> str:
     """The picture."""
-    order = {one.name: at for at, one in enumerate(picture.networks)}
-    cards = sorted(picture.services, key=lambda card: (not card.networks, [order.get(n, 99) for n in card.networks], card.name))  # fmt: skip
-    frame = measure(picture, cards)
-    left = {card.name: MARGIN + GUTTER + at * (CARD + GAP) for at, card in enumerate(cards)}
-    slots = {card.name: slots_of(card, left[card.name], order) for card in cards}
-    drums = drum_places(picture.volumes, slots, frame)
     parts = [text(MARGIN, 36, picture.project, "head")]
     parts.append(text(MARGIN + width_of(picture.project, 18) + 16, 36, subtitle(picture), "small"))
-    if any(card.ports for card in cards):
-        parts.append(host_band(frame))
-    parts += [mount_line(slots[c.name][f"volume {v}"], drums[v], frame) for c in cards for v in drums if f"volume {v}" in slots[c.name]]  # fmt: skip
-    parts += [bus(network, at, frame) for at, network in enumerate(picture.networks)]
+    colours = {one.name: COLOURS[at % len(COLOURS)][0] for at, one in enumerate(picture.networks)}
+    rows = in_rows(picture)
+    end, across = HEAD, max(len(rows[0].services), 1)
+    width = MARGIN * 2 + GUTTER + across * (CARD + GAP) - GAP
+    for row in rows:
+        frame = measure(row, end, width, colours)
+        parts += drawn(row, frame)
+        end = frame.end
+    return document(width, end, f"{picture.project}: networks", parts)
+
+
+def in_rows(picture: NetworkMap) -> list[NetworkMap]:
+    """The picture cut into rows of about as many services; in each those of the same networks are together.
+
+    A network that no service is on is in the last.
+    """
+    order = {one.name: at for at, one in enumerate(picture.networks)}
+    cards = sorted(picture.services, key=lambda card: (not card.networks, [order.get(n, 99) for n in card.networks], card.name))  # fmt: skip
+    count = max(-(-len(cards) // ROW), 1)
+    size = max(-(-len(cards) // count), 1)
+    rows = [cards[at * size : (at + 1) * size] for at in range(count)]
+    used = [{name for card in row for name in card.networks} for row in rows]
+    used[-1] |= order.keys() - set().union(*used)
+    return [
+        changed(
+            picture,
+            services=tuple(row),
+            networks=tuple(one for one in picture.networks if one.name in names),
+        )
+        for row, names in zip(rows, used, strict=True)
+    ]
+
+
+def volumes_of(card: ServiceCard) -> list[str]:
+    """The volumes that a service has mounted, each once."""
+    return list(dict.fromkeys(mount.name for mount in card.mounts if mount.kind == "volume"))
+
+
+def volume_slot(name: str) -> str:
+    """What the place is called at which a volume's line leaves a card."""
+    return f"volume {name}"
+
+
+def drawn(row: NetworkMap, frame: Frame) -> list[str]:
+    """One row of services with all that belongs to it."""
+    cards = row.services
+    left = {card.name: MARGIN + GUTTER + at * (CARD + GAP) for at, card in enumerate(cards)}
+    slots = {card.name: slots_of(card, left[card.name], frame.lanes) for card in cards}
+    drums = drum_places(row.volumes, slots, frame)
+    parts = [host_band(frame)] if frame.band else []
+    parts += [mount_line(slots[c.name][volume_slot(v)], drums[v], frame) for c in cards for v in drums if volume_slot(v) in slots[c.name]]  # fmt: skip
+    parts += [bus(network, frame) for network in row.networks]
     for card in cards:
-        parts += wires(card, slots[card.name], order, frame)
+        parts += wires(card, slots[card.name], frame)
     parts += [drum(name, x, frame) for name, x in drums.items()]
     for card in cards:
         parts += ports(card, left[card.name], frame)
         parts.append(service(card, left[card.name], frame))
-    return document(frame.width, frame.height, f"{picture.project}: networks", parts)
+    return parts
 
 
 def subtitle(picture: NetworkMap) -> str:
@@ -79,17 +128,18 @@ def subtitle(picture: NetworkMap) -> str:
     )
 
 
-def measure(picture: NetworkMap, cards: list[ServiceCard]) -> Frame:
-    """The rows' places: as much room as the fullest card and column needs."""
+def measure(row: NetworkMap, head: float, width: float, colours: dict[str, str]) -> Frame:
+    """A row's places from `head` down: as much room as its fullest card needs."""
+    cards = row.services
     most_ports = max((len(card.ports) for card in cards), default=0)
     band = most_ports * (PILL + 6) + 16 if most_ports else 0
-    top = HEAD + band + (30 if band else 0)
+    top = head + band + (30 if band else 0)
     card = 58 + LINE * max((len(facts(one)) for one in cards), default=0)
     first = top + card + 64
-    drums = first + len(picture.networks) * BUS - 8
-    width = MARGIN * 2 + GUTTER + max(len(cards), 1) * (CARD + GAP) - GAP
-    height = drums + (DRUM[1] + 20 if picture.volumes else 0) + MARGIN - 20
-    return Frame(band, top, card, first, drums, width, height)
+    drums = first + len(row.networks) * BUS - 8
+    end = drums + (DRUM[1] + 20 if row.volumes else 0) + MARGIN - 20
+    lanes = {one.name: at for at, one in enumerate(row.networks)}
+    return Frame(head, band, top, card, first, drums, width, end, lanes, colours)
 
 
 def facts(card: ServiceCard) -> list[tuple[str, str]]:
@@ -111,7 +161,7 @@ def facts(card: ServiceCard) -> list[tuple[str, str]]:
 
 def slots_of(card: ServiceCard, left: float, order: dict[str, int]) -> dict[str, float]:
     """Where each line leaves the card: volumes, then networks from the deepest up."""
-    volumes = dict.fromkeys(f"volume {m.name}" for m in card.mounts if m.kind == "volume")
+    volumes = map(volume_slot, volumes_of(card))
     networks = sorted((n for n in card.networks if n in order), key=lambda n: -order[n])
     names = [*volumes, *networks]
     return {name: left + CARD * (at + 1) / (len(names) + 1) for at, name in enumerate(names)}
@@ -123,7 +173,7 @@ def drum_places(
     """The left edge of each volume: below those that use it, none upon another."""
     wanted: dict[str, float] = {}
     for name in volumes:
-        users = [own[f"volume {name}"] for own in slots.values() if f"volume {name}" in own]
+        users = [own[volume_slot(name)] for own in slots.values() if volume_slot(name) in own]
         wanted[name] = sum(users) / len(users) - DRUM[0] / 2
     found: dict[str, float] = {}
     free = MARGIN
@@ -139,9 +189,9 @@ def drum_places(
 def host_band(frame: Frame) -> str:
     """The host, on which ports are published."""
     return "".join([
-        box(MARGIN, HEAD, frame.width - 2 * MARGIN, frame.band, "band", 10),
-        text(MARGIN + 16, HEAD + frame.band / 2, "host", "title"),
-        text(MARGIN + 16, HEAD + frame.band / 2 + 15, "published ports", "small"),
+        box(MARGIN, frame.head, frame.width - 2 * MARGIN, frame.band, "band", 10),
+        text(MARGIN + 16, frame.head + frame.band / 2, "host", "title"),
+        text(MARGIN + 16, frame.head + frame.band / 2 + 15, "published ports", "small"),
     ])  # fmt: skip
 
 
@@ -151,7 +201,7 @@ def ports(card: ServiceCard, left: float, frame: Frame) -> list[str]:
         return []
     middle = left + CARD / 2
     end = frame.top - 3
-    first = HEAD + frame.band - 8 - len(card.ports) * (PILL + 6) + 6
+    first = frame.head + frame.band - 8 - len(card.ports) * (PILL + 6) + 6
     parts = [
         path(f"M{number(middle)} {number(first + PILL)} V{number(end - 7)}", "line"),
         element("path", d=f"M{number(middle - 5)} {number(end - 8)} h10 l-5 8 z", class_="tip"),
@@ -183,10 +233,10 @@ def service(card: ServiceCard, left: float, frame: Frame) -> str:
     return element("g", "".join(parts))
 
 
-def bus(network: NetworkNode, at: int, frame: Frame) -> str:
-    """A network: a bar through the whole picture, what it is to the left."""
-    y = frame.bus + at * BUS
-    stroke, _, _ = COLOURS[at % len(COLOURS)]
+def bus(network: NetworkNode, frame: Frame) -> str:
+    """A network: a bar through the whole row, what it is to the left."""
+    y = frame.bus + frame.lanes[network.name] * BUS
+    stroke = frame.colours[network.name]
     left = MARGIN + GUTTER - 14
     way = "internal: no way out" if network.internal else f"way out: {network.gateway}" if network.gateway else "no gateway"  # fmt: skip
     what = " · ".join(filter(None, (network.driver, *network.subnets[:1])))
@@ -204,17 +254,15 @@ def bus(network: NetworkNode, at: int, frame: Frame) -> str:
     )  # fmt: skip
 
 
-def wires(
-    card: ServiceCard, slots: dict[str, float], order: dict[str, int], frame: Frame
-) -> list[str]:
+def wires(card: ServiceCard, slots: dict[str, float], frame: Frame) -> list[str]:
     """From the card down to each of its networks, the addresses beside it."""
     parts: list[str] = []
     bottom = frame.top + frame.card
     for name in card.networks:
-        if name not in order:
+        if name not in frame.lanes:
             continue
-        x, y = slots[name], frame.bus + order[name] * BUS
-        stroke, _, _ = COLOURS[order[name] % len(COLOURS)]
+        x, y = slots[name], frame.bus + frame.lanes[name] * BUS
+        stroke = frame.colours[name]
         found = [
             (one.name, one.addresses[name]) for one in card.containers if one.addresses.get(name)
         ]

@@ -9,7 +9,15 @@ import pytest
 
 from compose.drawing import dot, mermaid
 from compose.drawing.dependency_svg import dependency_svg
-from compose.drawing.model import Dependencies, Edge, ServiceNode
+from compose.drawing.model import (
+    Dependencies,
+    Edge,
+    MountLine,
+    NetworkMap,
+    NetworkNode,
+    ServiceCard,
+    ServiceNode,
+)
 from compose.drawing.network_svg import network_svg
 from compose.drawing.network_text import network_text
 from compose.drawing.text_tree import tree
@@ -161,3 +169,20 @@ def test_many_services_are_drawn_at_once() -> None:
     nodes = tuple(ServiceNode(f"s{number:03}") for number in range(100))
     edges = tuple(Edge(f"s{i:03}", f"s{i // 2:03}") for i in range(1, 100))
     assert dependency_svg(Dependencies("p", nodes, edges)).count("<rect") == 101
+
+
+def test_many_services_on_networks_are_drawn_in_rows() -> None:
+    networks = tuple(NetworkNode(f"p_n{number}", f"n{number}") for number in range(4))
+    cards = tuple(
+        ServiceCard(
+            f"s{number:02}",
+            networks=(f"p_n{number % 3}",),
+            mounts=(MountLine("volume", f"v{number // 10}", "/v"),),
+        )
+        for number in range(20)
+    )
+    root = ET.fromstring(network_svg(NetworkMap("p", networks, cards)).partition("\n")[2])
+    said = [element.text for element in root.iter() if element.text]
+    assert all(card.name in said for card in cards)
+    assert said.count("n3") == 1  # nobody is on it: it is told of once
+    assert 1000 < float(root.attrib["width"]) < 2000
