@@ -241,8 +241,8 @@ def _forward(table: str) -> list[nft.Message]:
     from_bridge = nft.meta(_IIF, nft.REG1) + nft.lookup("bridges", nft.REG1)
     accept, drop = nft.verdict(nft.ACCEPT), nft.verdict(nft.DROP)
     rules = [
-        pair + nft.lookup("pairs", nft.REG1) + accept,
         nft.conntrack(0, _ESTABLISHED_RELATED) + accept,
+        pair + nft.lookup("pairs", nft.REG1) + accept,
         from_internal + drop,
         to_internal + drop,
         nft.conntrack(2, _DNAT_STATUS) + accept,
