@@ -7,9 +7,9 @@ monitor's child, and is gone then.
 
 from __future__ import annotations
 
+import _socket
 import os
 import signal
-import socket
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.processes import messages
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> NoReturn:
     """The life of a container's first process up to its program."""
     del request  # all of it is in the spec
-    link = socket.socket(fileno=link_fd)
+    link = _socket.socket(fileno=link_fd)
     try:
         confine_child()
         channel = _open_channel(channel_fd)
@@ -67,7 +67,7 @@ def live_first(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> N
 
 def run_launcher(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) -> NoReturn:
     """The launcher's life. Where nothing can be born it stands in itself, until the start is asked for."""
-    link = socket.socket(fileno=link_fd)
+    link = _socket.socket(fileno=link_fd)
     try:
         sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)
         channel = _open_channel(channel_fd)
@@ -96,7 +96,7 @@ def run_launcher(request: bytes, spec_fd: int, channel_fd: int, link_fd: int) ->
         give_up(link, error, 126)
 
 
-def _await_birth(sync: socket.socket) -> tuple[launch.Born, Refusal | None]:
+def _await_birth(sync: _socket.socket) -> tuple[launch.Born, Refusal | None]:
     """What is born; where nothing is, this process itself and the reason."""
     try:
         return launch.await_birth(sync), None
@@ -124,15 +124,16 @@ def enter_pids(path: bytes) -> None:
     os.close(fd)
 
 
-def _open_channel(fd: int) -> socket.socket:
-    channel = socket.socket(fileno=fd)
+def _open_channel(fd: int) -> _socket.socket:
+    channel = _socket.socket(fileno=fd)
     channel.setblocking(True)  # the engine made it for trio
     return channel
 
 
-def set_up(order: Order) -> tuple[Stdio, list[int], socket.socket]:
+def set_up(order: Order) -> tuple[Stdio, list[int], _socket.socket]:
     """The child's stdio, the monitor's ends, and the monitor's socket. Raises OSError."""
-    os.makedirs(order.run_dir, 0o700, exist_ok=True)
+    if not os.access(order.run_dir, os.F_OK):
+        os.makedirs(order.run_dir, 0o700)
     if order.log:
         # A target that cannot be opened is told now. This process has no network yet: the engine
         # has tried a target beyond one.
@@ -141,7 +142,7 @@ def set_up(order: Order) -> tuple[Stdio, list[int], socket.socket]:
     return stdio, ours, messages.bind_socket(order.run_dir)
 
 
-def _wait_for_start(channel: socket.socket) -> None:
+def _wait_for_start(channel: _socket.socket) -> None:
     if channel.recv(64) != messages.START:  # called off, or the engine was killed
         raise Refusal(125, "start was called off")
 

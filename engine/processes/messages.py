@@ -11,10 +11,10 @@ Three conversations, all over unix sockets:
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import json
 import os
-import socket
 import struct
 import termios
 from typing import TYPE_CHECKING, Any
@@ -61,10 +61,10 @@ def readable(fd: int) -> int:
     return int(struct.unpack("i", answer)[0])
 
 
-def bind_socket(folder: str) -> socket.socket:
+def bind_socket(folder: str) -> _socket.socket:
     """Listen on a run folder's socket; by descriptor, since paths of sockets are short (unix(7))."""
     directory = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
     try:
         try:
             os.unlink(SOCKET_NAME, dir_fd=directory)

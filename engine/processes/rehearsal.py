@@ -120,8 +120,8 @@ def _rehearse_end(container: spec.ContainerSpec) -> None:
         os._exit(0)
     kept.pidfd = os.pidfd_open(child)
     born = start_time(child)
-    with socket.socket(fileno=kept.theirs.detach()) as link:
-        send_with_fds(link, f"here {child} {born}".encode(), [server.fileno(), *ours])
+    send_with_fds(kept.theirs, f"here {child} {born}".encode(), [server.fileno(), *ours])
+    kept.theirs.close()
     server.close()
     for fd in (stdio.stdin, stdio.stdout, stdio.stderr, *ours):
         os.close(fd)

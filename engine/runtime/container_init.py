@@ -16,11 +16,12 @@ datagram: "failed <exit code> <message>".
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the C part of signal, which the stubs leave out
+import _socket
 import array
 import fcntl
 import os
 import signal
-import socket
 import struct
 import termios
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Stdio:
 class Talk:
     """Whom the first process talks to: the monitor over the link, the engine through two calls."""
 
-    link: socket.socket
+    link: _socket.socket
     size: tuple[int, int] | None  # of its terminal: rows, columns
     tell_prepared: Callable[[list[int], tuple[str, ...]], None]
     wait_for_start: Callable[[], None]
@@ -167,7 +168,7 @@ def _open_container(spec: ExecSpec) -> int:
     return pidfd
 
 
-def enter_container(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn:
+def enter_container(spec_fd: int, stdio: Stdio, sync: _socket.socket) -> NoReturn:
     """Enter a container, give up what an exec's program may not have, have it born. Never returns."""
     try:
         confine_child()
@@ -197,7 +198,7 @@ def enter_container(spec_fd: int, stdio: Stdio, sync: socket.socket) -> NoReturn
         give_up(sync, error, 126)
 
 
-def _run_born(inside: Inside, ready: Ready, sync: socket.socket, *, late: bool) -> NoReturn:
+def _run_born(inside: Inside, ready: Ready, sync: _socket.socket, *, late: bool) -> NoReturn:
     """The life of an exec's process from its birth inside up to its program. Raises."""
     process = inside.spec.process
     os.setsid()
@@ -211,9 +212,9 @@ def _run_born(inside: Inside, ready: Ready, sync: socket.socket, *, late: bool) 
 
 
 def _contents(fd: int) -> bytes:
-    """All that is behind a descriptor, which is closed."""
+    """All of a file's, which is closed: room for no more is taken, for each page of it is a new one."""
     try:
-        return b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
+        return b"".join(iter(lambda: os.read(fd, os.fstat(fd).st_size + 1), b""))
     finally:
         os.close(fd)
 
@@ -254,7 +255,7 @@ def _become_child(stdio: Stdio) -> None:
 def _take_stdio(stdio: Stdio) -> None:
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number, inheritable=True)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _take_stdio_of(slave: int) -> None:
@@ -268,10 +269,11 @@ def _open_network(spec: ContainerSpec) -> list[int]:
     if not _makes(spec, "net"):
         return []
     fds = [os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    control.close()
     if spec.dns:
-        fds += [_listen(socket.SOCK_DGRAM), _listen(socket.SOCK_STREAM)]
+        fds += [_listen(_socket.SOCK_DGRAM), _listen(_socket.SOCK_STREAM)]
     return fds
 
 
@@ -286,7 +288,7 @@ def _take_terminal(process: Process, root: int) -> int | None:
     return master
 
 
-def hand_over_terminal(link: socket.socket, master: int, size: tuple[int, int] | None) -> None:
+def hand_over_terminal(link: _socket.socket, master: int, size: tuple[int, int] | None) -> None:
     """The master, of the size asked for, is the monitor's."""
     if size:
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
@@ -295,21 +297,21 @@ def hand_over_terminal(link: socket.socket, master: int, size: tuple[int, int] |
     os.close(master)
 
 
-def send_with_fds(to: socket.socket, message: bytes, fds: list[int]) -> None:
+def send_with_fds(to: _socket.socket, message: bytes, fds: list[int]) -> None:
     """One datagram with descriptors, which stay open here."""
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     to.sendmsg([message], rights)
 
 
-def _listen(kind: socket.SocketKind) -> int:
-    server = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+def _listen(kind: int) -> int:
+    server = _socket.socket(_socket.AF_INET, kind | _socket.SOCK_NONBLOCK)
     server.bind(DNS_ADDRESS)
-    if kind == socket.SOCK_STREAM:
+    if kind == _socket.SOCK_STREAM:
         server.listen(64)
     return server.detach()
 
 
-def give_up(to: socket.socket, error: BaseException, default: int) -> NoReturn:
+def give_up(to: _socket.socket, error: BaseException, default: int) -> NoReturn:
     """Say what went wrong, with Docker's exit code for it, and end."""
     if isinstance(error, Refusal):
         code, words = error.exit_code, str(error)

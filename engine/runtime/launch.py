@@ -8,10 +8,10 @@ left behind by a failure. Single-threaded callers only (clone3).
 
 from __future__ import annotations
 
+import _socket
 import array
 import os
 import signal
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Born:
     pid: int
     pidfd: int
     start_time: int
-    sync: socket.socket
+    sync: _socket.socket
     terminal: int | None = None
 
     def release(self) -> None:
@@ -59,13 +59,13 @@ class Born:
             pass
 
 
-def enter(spec_fd: int, stdio: Stdio, cgroup: Cgroup) -> tuple[int, socket.socket]:
+def enter(spec_fd: int, stdio: Stdio, cgroup: Cgroup) -> tuple[int, _socket.socket]:
     """Send someone into a running container: its pid, and the socket on which it tells of the birth.
 
     It is a child of our parent, as what it gives birth to. Raises Refusal.
     """
     top = tree.unified_mount(cgroup.mode)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     folder = None
     try:
         if top:
@@ -86,7 +86,7 @@ def enter(spec_fd: int, stdio: Stdio, cgroup: Cgroup) -> tuple[int, socket.socke
     return pid, ours
 
 
-def await_birth(sync: socket.socket) -> Born:
+def await_birth(sync: _socket.socket) -> Born:
     """Wait until the process is there. Raises Refusal with the reason why it will not be."""
     master: int | None = None
     try:
@@ -113,13 +113,13 @@ def _number_of(pidfd: int) -> int:
     return pid
 
 
-def _receive(sync: socket.socket) -> tuple[bytes, list[int]]:
+def _receive(sync: _socket.socket) -> tuple[bytes, list[int]]:
     fds = array.array("i")
     message, ancillary, _, _ = sync.recvmsg(
-        65536, socket.CMSG_LEN(3 * fds.itemsize), socket.MSG_CMSG_CLOEXEC
+        65536, _socket.CMSG_LEN(3 * fds.itemsize), _socket.MSG_CMSG_CLOEXEC
     )
     for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return message, list(fds)
 

@@ -16,7 +16,7 @@ from engine.runtime.privileges import drop_to, set_rlimits
 from engine.runtime.tiny_init import supervise
 
 if TYPE_CHECKING:
-    import socket
+    import _socket
 
     from engine.runtime.identity import Identity
     from engine.runtime.spec import Process
@@ -47,7 +47,7 @@ class Ready:
 def start_program(  # what a program starts with
     process: Process,
     root: int,
-    sync: socket.socket,
+    sync: _socket.socket,
     seccomp: bytes,
     ids: Ids | None,
     *,
@@ -86,7 +86,7 @@ def make_ready(
     return Ready(who, environment)
 
 
-def run_program(process: Process, ready: Ready, sync: socket.socket, *, init: bool) -> NoReturn:
+def run_program(process: Process, ready: Ready, sync: _socket.socket, *, init: bool) -> NoReturn:
     """The last steps, with the program's own privileges. Raises Refusal or OSError."""
     # A change of user has made the kernel forget it (prctl(2)): without monitor, no container.
     sc.prctl(sc.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from engine.runtime import init_program
 
 if TYPE_CHECKING:
-    import socket
+    import _socket
 
 #: Signals that mean this process itself, or that nobody can catch.
 OWN = {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP, signal.SIGTTIN, signal.SIGTTOU}
 
 
 def supervise(
-    sync: socket.socket, args: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    sync: _socket.socket, args: tuple[str, ...] = (), environment: dict[str, str] | None = None
 ) -> None:
     """Returns in the child, which goes on to execute the program; the parent never returns.
 
