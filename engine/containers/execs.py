@@ -17,7 +17,7 @@ import trio
 
 from engine.containers.filters import Filters
 from engine.containers.health import OUTPUT_LIMIT, go_duration
-from engine.containers.inputs import environment, seccomp_choice, with_edits
+from engine.containers.inputs import environment, seccomp_choice, set_ones, with_edits
 from engine.containers.model import Exec, ExecRequest, HealthLog
 from engine.errors import ConflictError, EngineError, InvalidRequestError, NotFoundError
 from engine.processes.client import StartError, read_exit
@@ -243,7 +243,7 @@ class Execs:
         base = environment(replace(container.config, tty=request.tty))
         if container.host_config.device_requests:  # what its devices brought holds here too
             base = with_edits(base, tuple(e for e in own.env if e not in base))
-        env = (*(e for e in base if e.partition("=")[0] not in given), *request.env)
+        env = (*(e for e in base if e.partition("=")[0] not in given), *set_ones(request.env))
         return Process(
             args=request.cmd,
             env=env,

@@ -99,13 +99,18 @@ def container_inputs(  # noqa: PLR0913  # what the engine adds to a container's 
 
 
 def environment(config: Config) -> tuple[str, ...]:
-    """The variables with those that Docker adds: PATH, HOSTNAME, TERM."""
+    """The variables with those that Docker adds: PATH, HOSTNAME, TERM. A name without a value is none of them."""
     have = {entry.partition("=")[0] for entry in config.env}
     extra = {"PATH": DEFAULT_PATH, "HOSTNAME": config.hostname}
     if config.tty:
         extra["TERM"] = "xterm"
     added = tuple(f"{key}={value}" for key, value in extra.items() if key not in have and value)
-    return (*added, *config.env)
+    return (*added, *set_ones(config.env))
+
+
+def set_ones(env: Iterable[str]) -> tuple[str, ...]:
+    """The entries with a value; Docker takes a name alone for a variable that is not to be."""
+    return tuple(entry for entry in env if "=" in entry)
 
 
 def with_edits(env: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,7 +87,10 @@ def test_logs_follow_to_the_end_with_times(client: docker.DockerClient) -> None:
 
 
 def test_exec_attach_and_exit_code(client: docker.DockerClient) -> None:
-    container = client.containers.run(IMAGE, ["sleep", "1000"], detach=True)
+    container = client.containers.run(IMAGE, ["sleep", "1000"], detach=True, environment=["A=1"])
+    shown = ["sh", "-c", "echo $HOME ${A-gone} $B"]
+    named = client.api.exec_create(container.id, shown, environment=["HOME", "A", "B=2"])["Id"]
+    assert client.api.exec_start(named) == b"/ gone 2\n"
     done = container.exec_run(["sh", "-c", "echo in; exit 2"])
     assert (done.exit_code, done.output) == (2, b"in\n")
     assert container.exec_run("no-such-program").exit_code in (126, 127)
