@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ExecRequest(NamedTuple):
-    """The flags of exec. `environment` holds "K=V", or "K" for our own value of it."""
+    """The flags of exec. `environment` holds "K=V", or "K" for our own value of it, or none."""
 
     service: str
     command: tuple[str, ...]
@@ -51,7 +51,7 @@ def execute_in(
         "User": request.user,
         "WorkingDir": request.workdir,
         "Privileged": request.privileged,
-        "Env": resolved(request.environment, variables),
+        "Env": [*resolved(request.environment, variables), *unset(request.environment, variables)],
         "AttachStdin": request.stdin and not request.detach,
         "AttachStdout": not request.detach,
         "AttachStderr": not request.detach,
@@ -99,6 +99,11 @@ def resolved(environment: tuple[str, ...], variables: Any) -> list[str]:
         elif name in variables:
             found.append(f"{name}={variables[name]}")
     return found
+
+
+def unset(environment: tuple[str, ...], variables: Any) -> list[str]:
+    """The names alone that we have no value for: the engine takes those variables away."""
+    return [entry for entry in environment if "=" not in entry and entry not in variables]
 
 
 def running_container(client: BlockingClient, project: str, service: str, index: int = 0) -> str:

@@ -110,6 +110,8 @@ def test_flags_of_exec(person: Person, home: Path) -> None:
         cwd=home,
     )  # fmt: skip
     assert said == "2 3 7 /bin\n"
+    said = person.does("exec", "-T", "-e", "A", "web", "sh", "-c", "echo ${A-gone}", cwd=home)
+    assert said == "gone\n"
     second = person.does("exec", "-T", "--index", "2", "web", "hostname", cwd=home).strip()
     ids = person.does("ps", "--format", "{{.Name}} {{.ID}}", cwd=home)
     assert f"shop-web-2 {second}" in ids
