@@ -45,7 +45,7 @@ def own_cell(tmp_path: Path, busybox_root: Path, monkeypatch: pytest.MonkeyPatch
     yield made
     deadline = time.monotonic() + 10
     while (left := made.leftovers()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # processes on their way out: no event tells
     assert left == []
 
 

@@ -171,7 +171,7 @@ def test_queries_in_pieces_and_in_rows_by_tcp(server: Process) -> None:
     with socket.create_connection(server.tcp.getsockname(), timeout=5) as asker:
         for piece in raw[:1], raw[1:9], raw[9:]:
             asker.sendall(piece)
-            time.sleep(0.01)
+            time.sleep(0.01)  # so that each is read by itself; nothing tells when it is
         asker.sendall(raw * 2)
         for _ in range(3):
             (length,) = struct.unpack(">H", asker.recv(2, socket.MSG_WAITALL))

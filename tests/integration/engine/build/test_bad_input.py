@@ -50,7 +50,7 @@ def wait_until_empty(folder: Path) -> None:
     deadline = time.monotonic() + 10
     while list(folder.iterdir()):
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # no event tells
 
 
 def sparse_tar(size: int) -> bytes:

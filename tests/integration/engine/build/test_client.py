@@ -287,7 +287,7 @@ def test_ctrl_c_leaves_nothing_running(shell: Shell, sign: str) -> None:
         assert time.monotonic() < deadline, [
             (c["Command"], c["State"], c["Status"]) for c in left if isinstance(c, dict)
         ]
-        time.sleep(0.05)
+        time.sleep(0.05)  # what is deleted after the answer has no event
     assert "begun" not in str(shell.site.call("GET", "/system/df")["BuildCache"])
 
 
@@ -387,7 +387,7 @@ def registry(tmp_path: Path):
             break
         except OSError:
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            time.sleep(0.02)  # another program's start has no event to wait for
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait()
@@ -406,7 +406,7 @@ def test_an_engine_that_is_killed_in_a_build_leaves_no_step_behind(
         deadline = time.monotonic() + 20
         while not (own.call("GET", "/containers/json")):
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.05)  # the other process tells nothing of its own
         os.kill(engine.pid, signal.SIGKILL)
         process.wait(20)
         started = engine.command("serve", "--detach")
