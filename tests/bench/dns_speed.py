@@ -1,8 +1,9 @@
 """Queries for local names: rate and median of our DNS server, beside podman's aardvark where it is there.
 
-`python -m tests.bench.dns_speed`: one query in flight tells the median; many in flight tell the rate
-on one core. The asker is a process of its own in the same kernel; its share is not ours, so the
-server's CPU time per query is shown too. Needs root for the aardvark side only.
+`python -m tests.bench.dns_speed`: one query in flight tells the median, one after the other and each
+after a rest; many in flight tell the rate on one core. The asker is a process of its own in the same
+kernel; its share is not ours, so the server's CPU time per query is shown too, and the floor: a process
+that sends back what it gets, and sleeps in between. Needs root for the aardvark side only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -84,6 +86,23 @@ def own_server(folder: Path) -> Iterator[Side]:
 
 
 @contextmanager
+def echo() -> Iterator[Side]:
+    """Who only sends back what comes: two processes that wake each other, and nothing else."""
+    udp = socket.socket(type=socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            udp.sendto(*udp.recvfrom(2000))
+    try:
+        yield Side("echo", pid, udp.getsockname())
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        udp.close()
+
+
+@contextmanager
 def aardvark(folder: Path) -> Iterator[Side]:
     """podman's server with a network of ten containers, at 127.0.0.253."""
     config = folder / "aardvark"
@@ -138,6 +157,21 @@ def one_in_flight(side: Side, seconds: float) -> tuple[float, float]:
     return statistics.median(times) * 1e6, len(times) / seconds
 
 
+def after_a_rest(side: Side, count: int = 200) -> float:
+    """Median of a query in microseconds where each comes a moment after the last: nobody is awake."""
+    times = []
+    with socket.socket(type=socket.SOCK_DGRAM) as asker:
+        asker.connect(side.address)
+        raw, now = query("web-3"), time.perf_counter
+        for _ in range(count):
+            time.sleep(0.002)  # the rest that is measured
+            started = now()
+            asker.send(raw)
+            asker.recv(2000)
+            times.append(now() - started)
+    return statistics.median(times) * 1e6
+
+
 def many_in_flight(side: Side, seconds: float, window: int = 64) -> tuple[float, float]:
     """(queries a second, the server's CPU microseconds for each), so many always on their way."""
     with socket.socket(type=socket.SOCK_DGRAM) as asker:
@@ -159,7 +193,7 @@ def many_in_flight(side: Side, seconds: float, window: int = 64) -> tuple[float,
 
 
 def main() -> None:
-    """Print a line a side; with --check, end with 1 where the budget is not kept."""
+    """Print a line a side and round."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.dns_speed", description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -167,17 +201,21 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pycompose-dns-")))
-        sides = [stack.enter_context(own_server(folder))]
+        sides = [stack.enter_context(echo()), stack.enter_context(own_server(folder))]
         if shutil.which(AARDVARK):
             sides.append(stack.enter_context(aardvark(folder)))
         print(
-            f"{'side':12}{'median us':>11}{'1 in flight/s':>15}{'64 in flight/s':>16}{'CPU us':>8}"
+            f"{'side':12}{'median us':>11}{'after a rest':>14}{'1 in flight/s':>15}"
+            f"{'64 in flight/s':>16}{'CPU us':>8}"
         )
         for _ in range(options.rounds):
             for side in sides:
+                rested = after_a_rest(side)
                 median, rate = one_in_flight(side, options.seconds)
                 most, cost = many_in_flight(side, options.seconds)
-                print(f"{side.name:12}{median:11.1f}{rate:15.0f}{most:16.0f}{cost:8.1f}")
+                print(
+                    f"{side.name:12}{median:11.1f}{rested:14.1f}{rate:15.0f}{most:16.0f}{cost:8.1f}"
+                )
 
 
 if __name__ == "__main__":

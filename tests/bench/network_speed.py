@@ -1,10 +1,9 @@
 """What our networks cost: throughput beside a bare bridge and beside Docker, endpoints by the hundred.
 
 `python -m tests.bench.network_speed`, as root, on an otherwise idle machine. Everything is in network
-namespaces of its own. Sides take turns within a round, each round begins with another one; medians are
-shown, those of the rounds' ratios, and what the fastest tenth of the rounds reaches: on a machine
-where others work too, those are the rounds that nobody has disturbed. Docker is measured where a
-dockerd can be started (`make peers` installs one).
+namespaces of its own. Two ways at a time take turns by slices of some tens of milliseconds; the medians
+of the rounds' ratios are shown, with their quartiles. Docker is measured where a dockerd can be started
+(`make peers` installs one). An endpoint is shown beside what the kernel alone takes for its link.
 """
 
 from __future__ import annotations
@@ -12,85 +11,24 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import socket
 import statistics
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from tests.bench.sides import import_image
+from tests.bench.ways import Way, compare, dialler, spread, stream
 from tests.contract.dockerd import is_installed, running_dockerd
 from tests.integration.networking.lab import Lab, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-CHUNK = 1 << 18
-
-
-@dataclass
-class Way:
-    """A way from one site to a listening socket of another."""
-
-    name: str
-    source: Site
-    server: socket.socket
-    place: tuple[str, int]
-
-
-def throughput(path: Way, seconds: float) -> tuple[float, float]:
-    """(gigabits a second, CPU milliseconds a gigabyte) of one TCP stream between two processes.
-
-    Sender and receiver do what the bridge and the rules cost too: it is on their time that packets are
-    carried. So the second figure holds on a busy machine, where the first one does not.
-    """
-    child = os.fork()
-    if child == 0:
-        client = path.source.connect(*path.place)
-        data = bytes(CHUNK)
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            client.sendall(data)
-        client.close()
-        os._exit(0)
-    connection, _ = path.server.accept()
-    received, buffer = 0, bytearray(CHUNK)
-    started, own = time.perf_counter(), time.process_time()
-    while count := connection.recv_into(buffer):
-        received += count
-    spent, own = time.perf_counter() - started, time.process_time() - own
-    connection.close()
-    _, _, usage = os.wait4(child, 0)
-    cpu = own + usage.ru_utime + usage.ru_stime
-    return received * 8 / spent / 1e9, cpu * 1e3 / (received / 1e9)
-
-
-def connections(path: Way, seconds: float) -> float:
-    """Connections a second, one after the other."""
-    child = os.fork()
-    if child == 0:
-        path.server.settimeout(1)
-        while True:
-            try:
-                path.server.accept()[0].close()
-            except OSError:
-                os._exit(0)
-    count = 0
-    end = time.perf_counter() + seconds
-    with path.source.entered():
-        while time.perf_counter() < end:
-            with socket.create_connection(path.place, timeout=5) as one:
-                one.recv(1)
-            count += 1
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return count / seconds
 
 
 def bare_bridge(lab: Lab) -> Way:
@@ -294,25 +232,42 @@ def _bound(netns: int, kind: int) -> int:
     return made.detach()
 
 
-def _ratio(own: list[float], other: list[float]) -> str:
-    """The median of the rounds' ratios, and the quartiles around it."""
-    low, middle, high = statistics.quantiles(
-        [one / two for one, two in zip(own, other, strict=True)], n=4
-    )
-    return f"{middle:.3f} ({low:.2f}-{high:.2f})"
+def bare_endpoints(count: int) -> list[float]:
+    """CPU milliseconds of as many veth pairs into a namespace each, on a bridge, up: no engine, no rules."""
+    from networking.linux import links
+    from networking.linux.netlink import Route, inside
+    from tests.integration.networking.lab import new_namespace
 
-
-def _undisturbed(values: list[float]) -> float:
-    return statistics.quantiles(values, n=10)[-1]
+    route, costs, held = Route(), [], []
+    route.send(links.new_bridge("br-bare"))
+    bridge = links.index_of("br-bare")
+    for number in range(count):
+        netns, name = new_namespace(), f"bare{number}"
+        held.append(netns)
+        address = ip_interface(f"10.9.{1 + number // 250}.{1 + number % 250}/16")
+        mac = b"\x02\x42" + address.ip.packed
+        before = time.process_time_ns()
+        route.send(links.new_veth(name, links.Peer(netns, "eth0", mac)))
+        index = links.index_of(name)
+        route.send(links.join_bridge(index, bridge, name))
+        with inside(netns) as inner:
+            index = links.index_of("eth0")
+            inner.send(links.add_address(index, address, "eth0"), links.set_up(index, "eth0"))
+        costs.append((time.process_time_ns() - before) / 1e6)
+    route.close()
+    for fd in held:
+        os.close(fd)
+    return costs
 
 
 def main() -> None:
-    """Run the rounds, print the medians."""
+    """Run the rounds, print medians and quartiles."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.network_speed", description=__doc__
     )
-    parser.add_argument("--seconds", type=float, default=0.4)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", type=int, default=100, help="of four slices each")
+    parser.add_argument("--megabytes", type=int, default=48, help="that a slice carries")
+    parser.add_argument("--connections", type=int, default=60, help="that a slice makes")
     parser.add_argument("--endpoints", type=int, default=300)
     parser.add_argument("--own-only", action="store_true", help="leave Docker out")
     options = parser.parse_args()
@@ -322,41 +277,29 @@ def main() -> None:
         lab = Lab()
         stack.callback(lab.close)
         own, port = own_paths(lab)
-        ways = [bare_bridge(lab), own, port]
+        pairs = [(own, bare_bridge(lab))]
         if is_installed() and not options.own_only:
             way, docker_cost = stack.enter_context(docker_path(folder / "dockerd"))
-            ways.append(way)
-        found: dict[str, list[tuple[float, float]]] = {way.name: [] for way in ways}
-        rates: dict[str, list[float]] = {way.name: [] for way in ways}
-        for number in range(options.rounds):
-            first = number % len(ways)
-            for way in (*ways[first:], *ways[:first]):
-                found[way.name].append(throughput(way, options.seconds))
-                rates[way.name].append(connections(way, options.seconds / 2))
-        print(f"{'way':22}{'Gbit/s':>8}{'CPU ms/GB':>11}{'connections/s':>15}")
-        for name, values in found.items():
-            speed, cost = (statistics.median(column) for column in zip(*values, strict=True))
-            print(f"{name:22}{speed:8.2f}{cost:11.0f}{statistics.median(rates[name]):15.0f}")
-        pairs = [(own.name, ways[0].name)] + [(port.name, way.name) for way in ways[3:]]
-        for name, other in pairs:
-            speeds = _ratio([v for v, _ in found[name]], [v for v, _ in found[other]])
-            price = _ratio([v for _, v in found[name]], [v for _, v in found[other]])
-            rate = _ratio(rates[name], rates[other])
-            print(f"{name} / {other}: speed {speeds}, CPU {price}, connections {rate}")
-            best = [_undisturbed([v for v, _ in found[one]]) for one in (name, other)]
-            most = [_undisturbed(rates[one]) for one in (name, other)]
-            print(
-                f"  undisturbed: {best[0]:.2f} / {best[1]:.2f} Gbit/s = {best[0] / best[1]:.3f}, "
-                f"{most[0]:.0f} / {most[1]:.0f} connections/s = {most[0] / most[1]:.3f}"
-            )
+            pairs.append((port, way))
+        for first, second in pairs:
+            print(f"{first.name} / {second.name}: medians (quartiles) of {options.rounds} rounds")
+            for kind, size, unit, scale in (
+                (stream, options.megabytes << 20, "Gbit/s", 8 / 1e9),
+                (dialler, options.connections, "connections/s", 1.0),
+            ):
+                found = compare(kind, first, second, size, options.rounds)
+                medians = [statistics.median(v) * scale for v in (found.first, found.second)]
+                print(f"  {unit:14}{medians[0]:9.2f} / {medians[1]:.2f} = {found}", flush=True)
         with lab.site().entered():
             (folder / "run").mkdir()
             costs = trio.run(endpoints, folder / "run", options.endpoints)
-        parts: list[tuple[str, Any]] = [
-            ("first 20", costs[:20]), ("last 20", costs[-20:]), ("all", costs),
-        ]  # fmt: skip
-        for name, values in parts:
-            print(f"endpoint, CPU ms, {name}: {statistics.median(values):.2f}")
+        with lab.site().entered():
+            bare = bare_endpoints(options.endpoints)
+        for name, values in (("engine", costs), ("kernel alone", bare)):
+            print(
+                f"endpoint, CPU ms, {name}: first 20 {statistics.median(values[:20]):.2f}, "
+                f"last 20 {statistics.median(values[-20:]):.2f}, all {spread(tuple(values))}"
+            )
         if docker_cost is not None:
             print(f"endpoint, CPU ms, docker network connect: {docker_cost(20):.2f}")
 
