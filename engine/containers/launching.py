@@ -7,7 +7,6 @@ What fails on the way is undone before the error leaves.
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -34,8 +33,8 @@ from networking.dns.resolvers import name_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
+    from engine.containers.graves import Graves
     from engine.containers.model import Container
     from engine.containers.registry import Registry
     from engine.containers.rooms import Rooms
@@ -169,15 +168,15 @@ class Launcher:
                     os.close(fd)
         return Launched(prepared.monitor, spec, (*warnings, *prepared.warnings), started_ns)
 
-    def bury(self, container_id: str) -> Path:
-        """Take a container's files out of the way; the folder that is left to delete, at leisure."""
-        grave = self._layout.scratch / f"container-{container_id[:12]}"
-        folder = self._layout.container(container_id)
-        if folder.exists():
-            folder.rename(grave)
-        shutil.rmtree(self._layout.container_run(container_id), ignore_errors=True)
+    def bury(self, container_id: str, graves: Graves) -> None:
+        """Take a container's files out of the way. Raises OSError."""
+        folder, run_dir = (
+            self._layout.container(container_id),
+            self._layout.container_run(container_id),
+        )
+        graves.take(folder, self._layout.scratch / f"container-{container_id[:12]}")
+        graves.take(run_dir, run_dir.with_name(f"{container_id}.gone"))
         self.secret_files.drop(container_id)
-        return grave
 
     async def _connect(self, container: Container, prepared: Prepared) -> None:
         pid = prepared.monitor.pid

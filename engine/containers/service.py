@@ -8,7 +8,6 @@ that needs an end waits for that ring. "Already so" is NotModifiedError.
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import trio
 
 from engine.containers.creation import NAME
 from engine.containers.execs import Execs
+from engine.containers.graves import Graves
 from engine.containers.inputs import check_against_host, limits_of
 from engine.containers.joining import check_join, check_leave, tracer_warnings
 from engine.containers.launching import Launcher
@@ -38,7 +38,6 @@ from engine.runtime.cgroups import tree
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from engine.containers.live import Live
     from engine.containers.model import (
@@ -68,6 +67,8 @@ class Containers:
         self.registry = Registry(rooms.database)
         self.handles = Handles()
         self.execs = Execs(rooms, self.registry, self.handles, nursery, self.publish)
+        self._graves = Graves()
+        nursery.start_soon(self._graves.run)
         self.log_readers = LogReaders()
         nursery.start_soon(self.log_readers.watch.run)
         self._events = rooms.events
@@ -344,19 +345,14 @@ class Containers:
         await self.life.tidy(container.id)
         self.registry.remove(container.id)
         self.execs.forget(container.id)
-        grave = self._launcher.bury(container.id)
+        self._launcher.bury(container.id, self._graves)
         self.life.forget(container.id, exit_code)
         await self.networks.detach(container.id, alive=True)  # others may have kept its namespace
         self.publish(container, "destroy")
         if volumes:
             await self.volume_use.drop_anonymous(container)
-        self.nursery.start_soon(_delete_tree, grave)
 
 
 def images_of(container: Container) -> set[str]:
     """The images that a container needs: its own, and those that it mounts."""
     return {container.image, *(m.data for m in container.mounts if m.type == "image")}
-
-
-async def _delete_tree(folder: Path) -> None:
-    await trio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
