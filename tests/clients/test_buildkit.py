@@ -164,6 +164,6 @@ def test_ctrl_c_ends_the_build(compose: Compose, client: docker.DockerClient) ->
     process.wait(20)
     process.stdout.close()
     deadline = time.monotonic() + 10
-    while client.containers.list(all=True):
+    while client.containers.list(all=True, ignore_removed=True):
         assert time.monotonic() < deadline
         time.sleep(0.05)  # it is taken away after the client has gone
