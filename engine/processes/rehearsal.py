@@ -137,6 +137,8 @@ def _rehearse_end(container: spec.ContainerSpec) -> None:
 #: Bytes of pymalloc's pools, of what heads each, the step between its size classes and the largest of
 #: them (Objects/obmalloc.c).
 _POOL, _HEAD, _STEP, _LARGEST = 1 << 14, 48, 16, 512
+#: So many side by side from a pool's first place on: it was empty.
+_ROW = 3
 
 
 def fill_gaps() -> list[object]:
@@ -146,11 +148,17 @@ def fill_gaps() -> list[object]:
     """
     kept: list[object] = []
     for size in range(_STEP, _LARGEST + 1, _STEP):
+        last = row = 0
         for _ in range(1 << 16):
-            filler = _filler(size)
-            if id(filler) % _POOL == _HEAD:  # the first in a pool that was empty
+            kept.append(_filler(size))
+            place = id(kept[-1])
+            follows = row and place == last + size
+            last = place
+            # The first place of a pool may be a gap of an old one: the next ones tell.
+            row = 1 if place % _POOL == _HEAD else row + 1 if follows else 0
+            if row == _ROW:
+                del kept[-_ROW:]
                 break
-            kept.append(filler)
     return kept
 
 
