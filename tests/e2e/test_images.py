@@ -124,6 +124,17 @@ def test_up_goes_on_with_what_is_here(person: Person, shop: Shop, tmp_path: Path
         person.does("down", "-t", "0", cwd=folder)
 
 
+def test_up_without_a_copy_ends_where_the_registry_refuses(
+    person: Person, shop: Shop, tmp_path: Path
+) -> None:
+    registry = shop.registry
+    registry.faults["/v2/app/manifests/1"] = [Status(429, {"Retry-After": "900"})]
+    limited = person.pycompose("up", "-d", cwd=project(tmp_path, f"{registry.host}/app:1"))
+    assert limited.returncode == 1
+    assert "toomanyrequests" in limited.stderr.splitlines()[-1]
+    assert person.does("ps", "-aq", cwd=tmp_path) == ""
+
+
 def test_what_is_locked_is_what_runs(person: Person, shop: Shop, tmp_path: Path) -> None:
     registry = shop.registry
     first, _ = registry.add_image("app", "1", [executable(busybox_layer(b"first"))])
